@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/protectedapi"
+)
+
+// newController wires the write side.
+func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part, error) {
+	// Of all the cluster's Secrets the cache holds only our own.
+	label, err := labels.NewRequirement(v1alpha1.LabelAPIKeyUID, selection.Exists, nil)
+	if err != nil {
+		return part{}, err
+	}
+	m, err := ctrl.NewManager(c.rest, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject:         map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)}},
+		},
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // served by run
+		HealthProbeBindAddress:        "0",                                     // served by run
+		LeaderElection:                c.leaderElect,
+		LeaderElectionID:              "apikey-operator-controller",
+		LeaderElectionNamespace:       c.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return part{}, fmt.Errorf("making the manager: %w", err)
+	}
+	keys := &apikey.Reconciler{
+		Client: m.GetClient(), Live: m.GetAPIReader(),
+		Recorder: m.GetEventRecorder("apikey-operator"), Clock: clock.RealClock{}, Random: rand.Reader,
+	}
+	if err := keys.SetupWithManager(ctx, m); err != nil {
+		return part{}, fmt.Errorf("setting up the APIKey reconciler: %w", err)
+	}
+	apis := &protectedapi.Reconciler{Client: m.GetClient(), Hosts: c.hosts, Clock: clock.RealClock{}}
+	if err := apis.SetupWithManager(m); err != nil {
+		return part{}, fmt.Errorf("setting up the ProtectedAPI reconciler: %w", err)
+	}
+	var ready atomic.Bool
+	if err := m.Add(afterCaches(func() { ready.Store(true) })); err != nil {
+		return part{}, err
+	}
+	return part{name: "controller", start: m.Start, ready: ready.Load}, nil
+}
+
+// afterCaches runs once the manager's caches are filled, leader or not.
+type afterCaches func()
+
+var _ manager.LeaderElectionRunnable = afterCaches(nil)
+
+// Start implements manager.Runnable.
+func (f afterCaches) Start(context.Context) error { f(); return nil }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (afterCaches) NeedLeaderElection() bool { return false }

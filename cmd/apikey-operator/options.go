@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+)
+
+// roles are the parts of the program that run.
+type roles struct{ controller, authserver bool }
+
+// options are the flags as given.
+type options struct {
+	kubeconfig, logLevel, logFormat string
+	grpcAddress, httpAddress        string
+	healthAddress, metricsAddress   string
+	allowPlaintext                  bool
+	leaderElect                     bool
+	leaderElectionNamespace         string
+	defaultAPIHosts, hostClaims     []string
+	trustedCallers, trustedProxies  []string
+}
+
+// config is what the flags mean.
+type config struct {
+	rest                          *rest.Config
+	logger                        *slog.Logger
+	grpcAddress, httpAddress      string
+	healthAddress, metricsAddress string
+	leaderElect                   bool
+	leaderElectionNamespace       string
+	hosts                         keyring.HostPolicy
+	trustedCallers                []netip.Prefix
+	trustedProxies                []netip.Prefix
+}
+
+func (o *options) bind(f *pflag.FlagSet, r roles) {
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; unset: the Pod's own service account, or KUBECONFIG and ~/.kube/config")
+	f.StringVar(&o.healthAddress, "health-address", "127.0.0.1:8081", "address of /healthz and /readyz, in plain text")
+	f.StringVar(&o.metricsAddress, "metrics-address", "127.0.0.1:8080", "address of /metrics")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow listeners without TLS on other addresses than loopback")
+	f.StringSliceVar(&o.hostClaims, "host-claims", nil, "hosts that the ProtectedAPIs of a namespace may answer for, as <namespace>=<host>, <namespace>=*.<domain> or <namespace>=*; may be repeated")
+	if r.controller {
+		f.BoolVar(&o.leaderElect, "leader-elect", true, "act only as long as this is the leader")
+		f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; unset: the Pod's own, or default")
+	}
+	if r.authserver {
+		f.StringVar(&o.grpcAddress, "grpc-address", "127.0.0.1:9001", "address of Envoy's ext_authz over gRPC")
+		f.StringVar(&o.httpAddress, "http-address", "127.0.0.1:9002", "address of forward-auth over HTTP")
+		f.StringSliceVar(&o.defaultAPIHosts, "default-api-hosts", nil, "hosts for which keys of the default API are accepted where the gateway names no API: <host>, *.<domain> or *; never those that --host-claims covers")
+		f.StringSliceVar(&o.trustedCallers, "trusted-callers", []string{"127.0.0.0/8", "::1"}, "addresses or CIDR blocks of the gateways that may ask, and whose forwarded headers are believed")
+		f.StringSliceVar(&o.trustedProxies, "trusted-proxies", nil, "addresses or CIDR blocks of proxies in front of the gateway, believed when they name the client in X-Forwarded-For")
+	}
+}
+
+// complete checks the flags and says which of them is wrong.
+func (o *options) complete(r roles) (*config, error) {
+	c := &config{
+		grpcAddress: o.grpcAddress, httpAddress: o.httpAddress,
+		healthAddress: o.healthAddress, metricsAddress: o.metricsAddress,
+		leaderElect: o.leaderElect, leaderElectionNamespace: leaseNamespace(o.leaderElectionNamespace),
+	}
+	var err error
+	if c.logger, err = o.newLogger(); err != nil {
+		return nil, err
+	}
+	for _, l := range []struct{ flag, address string }{
+		{"--grpc-address", o.grpcAddress}, {"--http-address", o.httpAddress}, {"--metrics-address", o.metricsAddress},
+	} {
+		if l.address != "" && !o.allowPlaintext && !loopback(l.address) {
+			return nil, fmt.Errorf("%s %s: is plain text and not on loopback; give a loopback address, or --allow-plaintext if the network in between is private", l.flag, l.address)
+		}
+	}
+	if c.trustedCallers, err = parseBlocks("--trusted-callers", o.trustedCallers); err != nil {
+		return nil, err
+	}
+	if c.trustedProxies, err = parseBlocks("--trusted-proxies", o.trustedProxies); err != nil {
+		return nil, err
+	}
+	if r.authserver && len(c.trustedCallers) == 0 {
+		return nil, fmt.Errorf("--trusted-callers: is empty, so that every request would be denied")
+	}
+	for _, claim := range o.hostClaims {
+		g, err := keyring.ParseGrant(claim)
+		if err != nil {
+			return nil, fmt.Errorf("--host-claims: %w", err)
+		}
+		c.hosts.Grants = append(c.hosts.Grants, g)
+	}
+	for _, host := range o.defaultAPIHosts {
+		p, err := keyring.ParseHostPattern(host)
+		if err != nil {
+			return nil, fmt.Errorf("--default-api-hosts: %w", err)
+		}
+		c.hosts.DefaultHosts = append(c.hosts.DefaultHosts, p)
+	}
+	c.rest, err = restConfig(o.kubeconfig)
+	return c, err
+}
+
+func (o *options) newLogger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %s: must be debug, info, warn or error", o.logLevel)
+	}
+	handler := &slog.HandlerOptions{Level: level}
+	switch o.logFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, handler)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, handler)), nil
+	default:
+		return nil, fmt.Errorf("--log-format %s: must be json or text", o.logFormat)
+	}
+}
+
+// parseBlocks reads addresses and CIDR blocks; one that holds every address
+// would believe everybody, and is refused.
+func parseBlocks(flag string, in []string) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(in))
+	for _, s := range in {
+		p, err := auth.ParseBlock(strings.TrimSpace(s))
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: must be an IP address or a CIDR block", flag, s)
+		}
+		if p.Bits() == 0 {
+			return nil, fmt.Errorf("%s %s: holds every address; name those of the proxies", flag, s)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	c.UserAgent = "apikey-operator/" + version
+	c.QPS = -1 // the API server's priority and fairness decides (KEP-1040)
+	return c, nil
+}
+
+// leaseNamespace is the flag's, else the Pod's own, else default.
+func leaseNamespace(flag string) string {
+	if flag != "" {
+		return flag
+	}
+	b, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return "default"
+	}
+	return strings.TrimSpace(string(b))
+}

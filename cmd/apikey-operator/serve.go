@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	// drainTime is how long requests under way may take after we are told to stop.
+	drainTime = 15 * time.Second
+	// maxHeaderBytes is more than any proxy lets through by default.
+	maxHeaderBytes = 128 << 10
+	// maxStreams bounds the calls under way on one connection of a gateway.
+	maxStreams = 4096
+)
+
+// serveHTTP serves until the context ends, and then lets requests under way
+// finish. An empty address serves nothing.
+func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, h http.Handler) error {
+	if address == "" {
+		return nil
+	}
+	listener, err := listen(ctx, log, name, address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.With("listener", name).Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		stopped <- server.Shutdown(drain)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("%s listener: %w", name, err)
+	}
+	return <-stopped
+}
+
+// newGRPCServer returns a server with bounds on what one gateway can take up.
+func newGRPCServer() *grpc.Server {
+	return grpc.NewServer(
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(10*time.Second),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	)
+}
+
+// serveGRPC serves like serveHTTP.
+func serveGRPC(ctx context.Context, log *slog.Logger, name, address string, server *grpc.Server) error {
+	if address == "" {
+		return nil
+	}
+	listener, err := listen(ctx, log, name, address)
+	if err != nil {
+		return err
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		timer := time.AfterFunc(drainTime, server.Stop)
+		defer timer.Stop()
+		server.GracefulStop()
+	}()
+	if err := server.Serve(listener); err != nil {
+		return fmt.Errorf("%s listener: %w", name, err)
+	}
+	<-stopped
+	return nil
+}
+
+func listen(ctx context.Context, log *slog.Logger, name, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s listener: %w", name, err)
+	}
+	log.Info("listening", "listener", name, "address", listener.Addr().String())
+	return listener, nil
+}

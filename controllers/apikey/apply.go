@@ -1,0 +1,151 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// refusal is a write of a Secret that the API server has refused for sure, so
+// that nobody can have read the key in it.
+type refusal struct {
+	Problem
+	digest string
+}
+
+// apply does one step of a plan. Its error may be a refusal.
+func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) error {
+	switch p.Step {
+	case Issue:
+		return r.issue(ctx, o, s, p)
+	case Update:
+		return r.write(ctx, o, s.inTarget, s.target)
+	case Copy:
+		return r.write(ctx, o, s.inPrev, nil)
+	case DeleteTarget:
+		return r.delete(ctx, o, s.target)
+	case DeletePrevious:
+		return r.delete(ctx, o, s.previous)
+	default:
+		return r.writeStatus(ctx, o, p.Status)
+	}
+}
+
+// issue generates a raw key, publishes its digest, and only then writes the
+// Secret.
+func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) error {
+	raw, err := s.format.Generate(r.Random)
+	if err != nil {
+		return err
+	}
+	next := issued{raw: raw, hint: s.format.Hint(raw), at: r.now().Time}
+	if _, err := desiredSecret(o.Key, next, s.target); err != nil {
+		var problem *Problem
+		if errors.As(err, &problem) {
+			return &refusal{Problem: *problem}
+		}
+		return err
+	}
+	p.Status.Keys = append([]v1alpha1.KeyVersion{{
+		Digest: raw.Digest().String(), Hint: next.hint, Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(next.at),
+	}}, p.Status.Keys...)
+	if err := r.writeStatus(ctx, o, p.Status); err != nil {
+		return err
+	}
+	return r.write(ctx, o, next, s.target)
+}
+
+// write creates our Secret, or updates the very one that the decision was made
+// on: an update carries its uid and resourceVersion, so that a stalled former
+// leader's can't land late.
+func (r *Reconciler) write(ctx context.Context, o Observed, i issued, existing *corev1.Secret) error {
+	want, err := desiredSecret(o.Key, i, existing)
+	if err != nil {
+		return err
+	}
+	if existing == nil {
+		err = r.Client.Create(ctx, want)
+	} else {
+		err = r.Client.Update(ctx, want)
+	}
+	switch {
+	case err == nil, apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return err
+	case refusedForSure(err):
+		return &refusal{
+			Problem: Problem{Reason: v1alpha1.ReasonWriteFailed, Message: writeFailed(want.Name, err).Error()},
+			digest:  i.raw.Digest().String(),
+		}
+	default:
+		return writeFailed(want.Name, err)
+	}
+}
+
+// writeFailed says what went wrong without what the API server says of it: an
+// admission plugin may quote the Secret.
+func writeFailed(name string, err error) error {
+	return fmt.Errorf("writing Secret %q: the API server answered %d (%s)", name, code(err), apierrors.ReasonForError(err))
+}
+
+func code(err error) int32 {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Code
+	}
+	return 0
+}
+
+// refusedForSure holds for answers after which the write can't have happened.
+func refusedForSure(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+		apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) ||
+		apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsTooManyRequests(err)
+}
+
+// delete deletes the very Secret that the decision was made on.
+func (r *Reconciler) delete(ctx context.Context, o Observed, s *corev1.Secret) error {
+	err := r.Client.Delete(ctx, s, client.Preconditions{UID: &s.UID, ResourceVersion: &s.ResourceVersion})
+	if err == nil {
+		r.Recorder.Eventf(o.Key, nil, corev1.EventTypeNormal, "SecretDeleted", "Delete", "deleted Secret %q", s.Name)
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// writeStatus writes status if it changed, with the resourceVersion that the
+// decision was made on, and tells of a change of the Ready condition's reason.
+func (r *Reconciler) writeStatus(ctx context.Context, o Observed, want v1alpha1.APIKeyStatus) error {
+	if equality.Semantic.DeepEqual(o.Key.Status, want) {
+		return nil
+	}
+	before := readyReason(&o.Key.Status)
+	k := o.Key.DeepCopy()
+	k.Status = want
+	if err := r.Client.Status().Update(ctx, k); err != nil {
+		return err
+	}
+	if reason := readyReason(&want); reason != before && reason != v1alpha1.ReasonIssuing {
+		r.tell(k, reason)
+	}
+	return nil
+}
+
+func (r *Reconciler) tell(k *v1alpha1.APIKey, reason string) {
+	kind, message := corev1.EventTypeWarning, ""
+	for _, c := range k.Status.Conditions {
+		if c.Type == v1alpha1.ConditionReady {
+			message = c.Message
+			if c.Status == metav1.ConditionTrue {
+				kind = corev1.EventTypeNormal
+			}
+		}
+	}
+	r.Recorder.Eventf(k, nil, kind, reason, "Reconcile", "%s", message)
+}

@@ -1,0 +1,199 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/internal/key"
+)
+
+// Reconciler issues the keys of APIKeys.
+type Reconciler struct {
+	// Client writes, and reads ProtectedAPIs from a cache.
+	Client client.Client
+	// Live reads APIKeys and Secrets from the API server: a decision about keys is
+	// never made from a cache.
+	Live     client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	// Random is crypto/rand's Reader outside tests.
+	Random io.Reader
+}
+
+// maxSteps is more than any APIKey needs to settle: what is left after it is
+// tried again like an error.
+const maxSteps = 8
+
+// Reconcile brings one APIKey nearer to what it declares, step by step, looking
+// anew after each write.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var refused *refusal
+	for range maxSteps {
+		o, secrets, err := r.observe(ctx, request.NamespacedName, refused)
+		if err != nil || o == nil {
+			return ctrl.Result{}, err // nil: the APIKey is gone or going, and its Secret with it
+		}
+		plan := Decide(*o)
+		refused = nil
+		switch err := r.apply(ctx, *o, secrets, plan); {
+		case errors.As(err, &refused):
+			continue // say so in status
+		case apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err):
+			continue // somebody wrote in between: look again
+		case err != nil:
+			return ctrl.Result{}, err // tried again
+		case plan.Step == Settle:
+			return ctrl.Result{RequeueAfter: plan.Again}, nil // done
+		}
+	}
+	return ctrl.Result{}, fmt.Errorf("not settled after %d steps", maxSteps)
+}
+
+// secrets are the objects that a decision was made on, and the raw keys in them.
+type secrets struct {
+	target, previous *corev1.Secret
+	inTarget, inPrev issued
+	format           key.Format
+}
+
+// observe reads all that a decision is made from. It returns nil for an APIKey
+// that doesn't exist or is being deleted.
+func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused *refusal) (*Observed, secrets, error) {
+	k := &v1alpha1.APIKey{}
+	if err := r.Live.Get(ctx, name, k); err != nil {
+		return nil, secrets{}, client.IgnoreNotFound(err)
+	}
+	if !k.DeletionTimestamp.IsZero() {
+		return nil, secrets{}, nil
+	}
+	o := &Observed{Key: k, Now: r.Clock.Now()}
+	if refused != nil {
+		o.Refused, o.RefusedDigest = &refused.Problem, refused.digest
+	}
+	var s secrets
+	var err error
+	if s.format, err = r.format(ctx, k); err != nil && !errors.As(err, &o.Problem) {
+		return nil, s, err
+	}
+	if s.target, err = r.secret(ctx, k.Namespace, SecretName(k)); err != nil {
+		return nil, s, err
+	}
+	o.Target, s.inTarget = held(k, s.target)
+	s.inTarget = withHint(s.inTarget, k, s.format)
+	o.Hint = s.inTarget.hint
+	if former := k.Status.SecretName; former != "" && former != SecretName(k) {
+		if s.previous, err = r.secret(ctx, k.Namespace, former); err != nil {
+			return nil, s, err
+		}
+		o.Previous, s.inPrev = held(k, s.previous)
+		s.inPrev = withHint(s.inPrev, k, s.format)
+	}
+	if o.Problem == nil && o.Target.Digest != nil {
+		want, err := desiredSecret(k, s.inTarget, s.target)
+		if err != nil && !errors.As(err, &o.Problem) {
+			return nil, s, err
+		}
+		o.Target.UpToDate = err == nil && sameSecret(s.target, want)
+	}
+	return o, s, nil
+}
+
+// secret reads a Secret live; nil if there is none.
+func (r *Reconciler) secret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+	s := &corev1.Secret{}
+	switch err := r.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, s); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	default:
+		return s, nil
+	}
+}
+
+// withHint takes the hint and the time of issue from status, where the version is
+// known, and else makes the hint from the format.
+func withHint(i issued, k *v1alpha1.APIKey, format key.Format) issued {
+	if i.raw.IsZero() {
+		return i
+	}
+	digest := i.raw.Digest().String()
+	n := slices.IndexFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == digest })
+	if n < 0 {
+		i.hint = format.Hint(i.raw)
+		return i
+	}
+	i.hint, i.at = k.Status.Keys[n].Hint, k.Status.Keys[n].IssuedAt.Time
+	return i
+}
+
+// format returns the format of new keys, or a Problem.
+func (r *Reconciler) format(ctx context.Context, k *v1alpha1.APIKey) (key.Format, error) {
+	var spec *v1alpha1.KeyFormat
+	if k.Spec.APIRef != nil {
+		api, err := r.api(ctx, k)
+		if err != nil {
+			return key.Format{}, err
+		}
+		spec = api.Spec.KeyFormat
+	}
+	format, err := compile.Format(spec, k.Spec.Environment)
+	if err != nil {
+		return format, &Problem{Reason: v1alpha1.ReasonInvalidEnvironment, Message: err.Error()}
+	}
+	return format, CheckTemplates(k, format)
+}
+
+// api returns the ProtectedAPI that an APIKey refers to, or a Problem.
+func (r *Reconciler) api(ctx context.Context, k *v1alpha1.APIKey) (*v1alpha1.ProtectedAPI, error) {
+	name := compile.APIName(k)
+	api := &v1alpha1.ProtectedAPI{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: name.Namespace, Name: name.Name}, api)
+	if apierrors.IsNotFound(err) {
+		return nil, &Problem{
+			Reason:  v1alpha1.ReasonAPINotFound,
+			Message: fmt.Sprintf("spec.apiRef: there is no ProtectedAPI %s: create it, or create an APIKey that refers to another", name),
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: k.Namespace}, namespace); err != nil {
+		return nil, err
+	}
+	compiled := compile.API(api, compile.Namespaces{k.Namespace: namespace.Labels})
+	if compiled.Err != nil {
+		return nil, &Problem{
+			Reason:  v1alpha1.ReasonInvalidAPI,
+			Message: fmt.Sprintf("spec.apiRef: ProtectedAPI %s can't be used: see its Ready condition", name),
+		}
+	}
+	if !compiled.Admits(k.Namespace) {
+		return nil, &Problem{
+			Reason:  v1alpha1.ReasonNamespaceNotAllowed,
+			Message: fmt.Sprintf("spec.apiRef: spec.allowedNamespaces of ProtectedAPI %s doesn't include namespace %q; requests are denied", name, k.Namespace),
+		}
+	}
+	return api, nil
+}
+
+// now is the current time in the precision of the API.
+func (r *Reconciler) now() metav1.Time {
+	return metav1.NewTime(r.Clock.Now().UTC().Truncate(time.Second))
+}

@@ -1,0 +1,164 @@
+package compile
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/internal/key"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+)
+
+// Namespaces are the labels of every namespace, by name.
+type Namespaces map[string]labels.Set
+
+// SelectorError is in the Err of an API whose allowedNamespaces can't be read.
+type SelectorError struct{ Err error }
+
+// Error implements error.
+func (e SelectorError) Error() string {
+	return fmt.Sprintf("spec.allowedNamespaces.selector: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e SelectorError) Unwrap() error { return e.Err }
+
+// API compiles a ProtectedAPI.
+func API(p *v1alpha1.ProtectedAPI, namespaces Namespaces) *keyring.API {
+	api := &keyring.API{
+		Name:            keyring.Name{Namespace: p.Namespace, Name: p.Name},
+		CreatedAt:       p.CreationTimestamp.Time,
+		Credentials:     credentials(p.Spec.Credentials),
+		DenyEmptyScopes: p.Spec.EmptyScopes == v1alpha1.EmptyScopesDeny,
+	}
+	for _, h := range p.Spec.Hosts {
+		api.Hosts = append(api.Hosts, string(h))
+	}
+	api.Formats, api.Err = formats(p.Spec.KeyFormat)
+	for _, step := range []func(*v1alpha1.ProtectedAPI, *keyring.API) error{setBindings, setTrustedProxies} {
+		if err := step(p, api); err != nil {
+			api.Err = err
+		}
+	}
+	if err := setNamespaces(p, namespaces, api); err != nil {
+		api.Err = SelectorError{err}
+	}
+	return api
+}
+
+func credentials(specs []v1alpha1.Credential) []keyring.Credential {
+	if len(specs) == 0 {
+		return keyring.DefaultCredentials()
+	}
+	places := make([]keyring.Credential, 0, len(specs))
+	for _, c := range specs {
+		switch c.Type {
+		case v1alpha1.CredentialBearer:
+			places = append(places, keyring.Credential{Place: keyring.Bearer})
+		case v1alpha1.CredentialBasic:
+			places = append(places, keyring.Credential{Place: keyring.Basic})
+		case v1alpha1.CredentialHeader:
+			places = append(places, keyring.Credential{Place: keyring.Header, Name: strings.ToLower(string(c.Header.Name))})
+		case v1alpha1.CredentialQuery:
+			places = append(places, keyring.Credential{Place: keyring.Query, Name: c.Query.Name})
+		case v1alpha1.CredentialCookie:
+			places = append(places, keyring.Credential{Place: keyring.Cookie, Name: c.Cookie.Name})
+		}
+	}
+	return places
+}
+
+func setBindings(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
+	for i, b := range p.Spec.Bindings {
+		binding := keyring.Binding{
+			Header:   strings.ToLower(string(b.From.Header)),
+			FoldCase: b.Compare == v1alpha1.CompareCaseInsensitive,
+		}
+		switch b.Equals {
+		case "project":
+			binding.Field = keyring.Project
+		case "environment":
+			binding.Field = keyring.Environment
+		case "owner.name":
+			binding.Field = keyring.OwnerName
+		case "owner.email":
+			binding.Field = keyring.OwnerEmail
+		default:
+			name, ok := strings.CutPrefix(b.Equals, "attributes.")
+			if !ok {
+				return fmt.Errorf("spec.bindings[%d].equals: %q is no field of a key", i, b.Equals)
+			}
+			binding.Field, binding.Attribute = keyring.Attribute, name
+		}
+		api.Bindings = append(api.Bindings, binding)
+	}
+	return nil
+}
+
+func setTrustedProxies(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
+	if p.Spec.ClientIP == nil {
+		return nil
+	}
+	blocks, err := blocks(p.Spec.ClientIP.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("spec.clientIP.trustedProxies: %w", err)
+	}
+	api.TrustedProxies = blocks
+	return nil
+}
+
+func setNamespaces(p *v1alpha1.ProtectedAPI, namespaces Namespaces, api *keyring.API) error {
+	api.Namespaces = map[string]bool{}
+	from := p.Spec.AllowedNamespaces
+	switch {
+	case from == nil || from.From == v1alpha1.NamespacesSame:
+		api.Namespaces[p.Namespace] = true
+	case from.From == v1alpha1.NamespacesAll:
+		api.AllNamespaces = true
+	default:
+		selector, err := metav1.LabelSelectorAsSelector(from.Selector)
+		if err != nil {
+			return err
+		}
+		for name, set := range namespaces {
+			if selector.Matches(set) {
+				api.Namespaces[name] = true
+			}
+		}
+	}
+	return nil
+}
+
+func blocks(in []v1alpha1.IPBlock) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(in))
+	for _, b := range in {
+		p, err := auth.ParseBlock(string(b))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// formats returns the format of each environment, or the one of all keys.
+func formats(f *v1alpha1.KeyFormat) ([]key.Format, error) {
+	if f == nil || len(f.Environments) == 0 {
+		one, err := Format(f, "")
+		return []key.Format{one}, err
+	}
+	all := make([]key.Format, 0, len(f.Environments))
+	for _, env := range f.Environments {
+		one, err := Format(f, env)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}

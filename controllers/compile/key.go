@@ -1,0 +1,168 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/key"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+)
+
+// ErrEnvironment is returned for an environment that the API doesn't have, or
+// that is missing.
+var ErrEnvironment = errors.New("spec.environment")
+
+// Format returns the format of the raw keys of an environment. Nil is the
+// default API's.
+func Format(f *v1alpha1.KeyFormat, env v1alpha1.EnvironmentName) (key.Format, error) {
+	var environments []v1alpha1.EnvironmentName
+	format := key.Default
+	if f != nil {
+		environments = f.Environments
+		format = key.Format{
+			Prefix:      f.Prefix,
+			Environment: string(env),
+			Separator:   "_",
+			Alphabet:    alphabets[f.Encoding],
+			Length:      int(f.Length),
+			Checksum:    f.Checksum == v1alpha1.ChecksumCRC32,
+		}
+		if f.Separator != nil {
+			format.Separator = string(*f.Separator)
+		}
+	}
+	switch {
+	case env == "" && len(environments) > 0:
+		return key.Format{}, fmt.Errorf("%w: must be one of the API's: %s", ErrEnvironment, join(environments))
+	case env != "" && len(environments) == 0:
+		return key.Format{}, fmt.Errorf("%w: the API has no environments, must be unset", ErrEnvironment)
+	case env != "" && !slices.Contains(environments, env):
+		return key.Format{}, fmt.Errorf("%w: %q is not one of the API's: %s", ErrEnvironment, env, join(environments))
+	}
+	if err := format.Validate(); err != nil {
+		return key.Format{}, fmt.Errorf("spec.keyFormat: %w", err)
+	}
+	return format, nil
+}
+
+var alphabets = map[v1alpha1.Encoding]key.Alphabet{
+	v1alpha1.EncodingHex:    key.Hex,
+	v1alpha1.EncodingBase36: key.Base36,
+	v1alpha1.EncodingBase62: key.Base62,
+	v1alpha1.EncodingBase64: key.Base64,
+}
+
+func join(environments []v1alpha1.EnvironmentName) string {
+	names := make([]string, len(environments))
+	for i, e := range environments {
+		names[i] = string(e)
+	}
+	return strings.Join(names, ", ")
+}
+
+// APIName returns the name of the API that an APIKey opens.
+func APIName(k *v1alpha1.APIKey) keyring.Name {
+	ref := k.Spec.APIRef
+	switch {
+	case ref == nil:
+		return keyring.DefaultAPI
+	case ref.Namespace == "":
+		return keyring.Name{Namespace: k.Namespace, Name: ref.Name}
+	default:
+		return keyring.Name{Namespace: ref.Namespace, Name: ref.Name}
+	}
+}
+
+// Key compiles what is enforced of an APIKey: its spec, its key versions with
+// their deadlines, and its deletion. status.state, which waits for the
+// controller, is not.
+func Key(k *v1alpha1.APIKey) *keyring.Key {
+	out := &keyring.Key{
+		Name:        keyring.Name{Namespace: k.Namespace, Name: k.Name},
+		UID:         string(k.UID),
+		CreatedAt:   k.CreationTimestamp.Time,
+		API:         APIName(k),
+		DisplayName: k.Spec.DisplayName,
+		Project:     k.Spec.Project,
+		Environment: string(k.Spec.Environment),
+	}
+	if k.Spec.ExpiresAt != nil {
+		out.ExpiresAt = k.Spec.ExpiresAt.Time
+	}
+	if o := k.Spec.Owner; o != nil {
+		out.OwnerName, out.OwnerEmail = o.Name, o.Email
+	}
+	for _, s := range k.Spec.Scopes {
+		out.Scopes = append(out.Scopes, string(s))
+	}
+	if len(k.Spec.Attributes) > 0 {
+		out.Attributes = make(map[string]string, len(k.Spec.Attributes))
+		for name, v := range k.Spec.Attributes {
+			out.Attributes[name] = string(v)
+		}
+	}
+	var err error
+	if out.AllowedIPs, err = blocks(k.Spec.AllowedIPs); err != nil {
+		out.Err = fmt.Errorf("spec.allowedIPs: %w", err)
+	}
+	if out.Limit, err = limit(k.Spec.RateLimit); err != nil {
+		out.Err = err
+	}
+	if out.State, err = state(k); err != nil {
+		out.Err = err
+	}
+	out.Versions = versions(k.Status.Keys)
+	return out
+}
+
+func state(k *v1alpha1.APIKey) (keyring.State, error) {
+	switch {
+	case !k.DeletionTimestamp.IsZero():
+		return keyring.Deleted, nil
+	case k.Spec.State == "" || k.Spec.State == v1alpha1.DesiredActive:
+		return keyring.Active, nil
+	case k.Spec.State == v1alpha1.DesiredSuspended:
+		return keyring.Suspended, nil
+	case k.Spec.State == v1alpha1.DesiredRevoked:
+		return keyring.Revoked, nil
+	default:
+		return keyring.Suspended, fmt.Errorf("spec.state: %q is not known", k.Spec.State)
+	}
+}
+
+func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
+	if r == nil {
+		return ratelimit.Limit{}, nil
+	}
+	period, err := time.ParseDuration(string(r.Period))
+	if err != nil || period <= 0 || r.Requests <= 0 {
+		return ratelimit.Limit{}, fmt.Errorf("spec.rateLimit: %d requests in %q can't be counted", r.Requests, r.Period)
+	}
+	l := ratelimit.Limit{Requests: int64(r.Requests), Period: period}
+	if r.Algorithm == v1alpha1.TokenBucket {
+		l.Algorithm, l.Burst = ratelimit.TokenBucket, int64(r.Burst)
+	}
+	return l, nil
+}
+
+// versions leaves out what isn't a digest: nobody can hold its raw key.
+func versions(in []v1alpha1.KeyVersion) []keyring.Version {
+	out := make([]keyring.Version, 0, len(in))
+	for _, v := range in {
+		d, err := key.ParseDigest(v.Digest)
+		if err != nil {
+			continue
+		}
+		one := keyring.Version{Digest: d, Hint: v.Hint}
+		if v.NotAfter != nil {
+			one.NotAfter = v.NotAfter.Time
+		}
+		out = append(out, one)
+	}
+	return out
+}

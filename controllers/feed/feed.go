@@ -1,0 +1,191 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+)
+
+// Feed keeps a keyring as the watches say.
+type Feed struct {
+	ring   *keyring.Ring
+	cache  cache.Cache
+	synced atomic.Bool
+
+	mu         sync.Mutex // guards what follows: the handlers run concurrently
+	sources    []toolscache.InformerSynced
+	namespaces compile.Namespaces
+	selecting  map[keyring.Name]*v1alpha1.ProtectedAPI // APIs that select namespaces by label
+}
+
+// New returns a Feed that watches with a connection of its own.
+func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring) (*Feed, error) {
+	c, err := cache.New(config, cache.Options{
+		Scheme:           scheme,
+		DefaultTransform: cache.TransformStripManagedFields(),
+		NewInformer:      newInformer,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the cache: %w", err)
+	}
+	return &Feed{
+		ring:       ring,
+		cache:      c,
+		namespaces: compile.Namespaces{},
+		selecting:  map[keyring.Name]*v1alpha1.ProtectedAPI{},
+	}, nil
+}
+
+// Start watches until the context ends.
+func (f *Feed) Start(ctx context.Context) error {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	for _, w := range []struct {
+		object  client.Object
+		handler toolscache.ResourceEventHandler
+	}{
+		{namespace, handler(f.setNamespace, f.deleteNamespace)},
+		{&v1alpha1.ProtectedAPI{}, handler(f.setAPI, f.deleteAPI)},
+		{&v1alpha1.APIKey{}, handler(f.setKey, f.deleteKey)},
+	} {
+		informer, err := f.cache.GetInformer(ctx, w.object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("watching %T: %w", w.object, err)
+		}
+		registration, err := informer.AddEventHandler(w.handler)
+		if err != nil {
+			return fmt.Errorf("watching %T: %w", w.object, err)
+		}
+		f.mu.Lock()
+		f.sources = append(f.sources, registration.HasSynced)
+		f.mu.Unlock()
+	}
+	return f.cache.Start(ctx)
+}
+
+// watched is how many kinds Start watches.
+const watched = 3
+
+// HasSynced reports whether everything that existed when the watches began has
+// reached the keyring.
+func (f *Feed) HasSynced() bool {
+	if f.synced.Load() {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, synced := range f.sources {
+		if !synced() {
+			return false
+		}
+	}
+	f.synced.Store(len(f.sources) == watched)
+	return f.synced.Load()
+}
+
+// handler calls set for objects that are there and unset for those that went.
+func handler[T client.Object](set, unset func(T)) toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) {
+			if o, ok := o.(T); ok {
+				set(o)
+			}
+		},
+		UpdateFunc: func(_, o any) {
+			if o, ok := o.(T); ok {
+				set(o)
+			}
+		},
+		DeleteFunc: func(o any) {
+			if gone, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+				o = gone.Obj
+			}
+			if o, ok := o.(T); ok {
+				unset(o)
+			}
+		},
+	}
+}
+
+func (f *Feed) setKey(k *v1alpha1.APIKey) { f.ring.SetKey(compile.Key(k)) }
+
+func (f *Feed) deleteKey(k *v1alpha1.APIKey) { f.ring.DeleteKey(name(k)) }
+
+func (f *Feed) setAPI(p *v1alpha1.ProtectedAPI) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := p.Spec.AllowedNamespaces; n != nil && n.From == v1alpha1.NamespacesSelector {
+		f.selecting[name(p)] = p
+	} else {
+		delete(f.selecting, name(p))
+	}
+	f.ring.SetAPI(compile.API(p, f.namespaces))
+}
+
+func (f *Feed) deleteAPI(p *v1alpha1.ProtectedAPI) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.selecting, name(p))
+	f.ring.DeleteAPI(name(p))
+}
+
+func (f *Feed) setNamespace(n *metav1.PartialObjectMetadata) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if old, ok := f.namespaces[n.Name]; ok && labels.Equals(old, n.Labels) {
+		return
+	}
+	f.namespaces[n.Name] = labels.Set(n.Labels)
+	f.recompile()
+}
+
+func (f *Feed) deleteNamespace(n *metav1.PartialObjectMetadata) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.namespaces, n.Name)
+	f.recompile()
+}
+
+func (f *Feed) recompile() {
+	for _, p := range f.selecting {
+		f.ring.SetAPI(compile.API(p, f.namespaces))
+	}
+}
+
+func name(o client.Object) keyring.Name {
+	return keyring.Name{Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+// newInformer makes sure that the first list is consistent. Where the API server
+// can't stream it (KEP-3157), client-go would ask for resourceVersion "0", which
+// may be served from a cache that is behind: a revoked key would work again.
+func newInformer(lw toolscache.ListerWatcher, o runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+	inner := toolscache.ToListerWatcherWithContext(lw)
+	return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			if options.ResourceVersion == "0" {
+				options.ResourceVersion, options.ResourceVersionMatch = "", ""
+			}
+			return inner.ListWithContext(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return inner.WatchWithContext(ctx, options)
+		},
+	}, o, resync, indexers)
+}

@@ -1,0 +1,17 @@
+// Package parts finds the real programs that tests and the development cluster
+// run: a Kubernetes control plane and the proxies.
+//
+// Each one is looked for in order, and the first hit wins: an environment
+// variable, PATH, our cache, and then a source it is fetched from into the
+// cache. Nothing needs root. What can't be had on a machine is named, never
+// silently skipped.
+//
+// Environment:
+//
+//	APIKEY_OPERATOR_CACHE          the cache; default ${XDG_CACHE_HOME:-~/.cache}/apikey-operator
+//	APIKEY_OPERATOR_FETCH=off      look, but fetch nothing
+//	APIKEY_OPERATOR_MISSING_PARTS  a file that Need appends a line to for each part it misses
+//	KUBEBUILDER_ASSETS             a directory with the programs of the control plane
+//	ENVOY, NGINX                   the proxies
+//	CI=true                        a missing part fails the test instead of skipping it
+package parts

@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+)
+
+// Reason is why a request was denied, or Allowed. Its text is part of metrics
+// and logs.
+type Reason string
+
+// The reasons, in the order of the checks.
+//
+//nolint:gosec // names of reasons, not credentials
+const (
+	Allowed             Reason = "allowed"
+	NotSynced           Reason = "not_synced"           // the auth server hasn't read everything yet
+	CallerNotTrusted    Reason = "caller_not_trusted"   // the asking program isn't in --trusted-callers
+	BadConfiguration    Reason = "bad_configuration"    // the gateway's own configuration for us is wrong
+	InvalidPath         Reason = "invalid_path"         // the path isn't normal
+	InvalidHost         Reason = "invalid_host"         // the host isn't a name or an address
+	UnknownAPI          Reason = "unknown_api"          // no API by that name or host
+	BrokenAPI           Reason = "broken_api"           // the API can't be used
+	MissingCredential   Reason = "missing_credential"   // nothing where the API looks
+	AmbiguousCredential Reason = "ambiguous_credential" // more than one, or one repeated
+	MalformedCredential Reason = "malformed_credential" // can't be a key of this API
+	UnknownKey          Reason = "unknown_key"          // well formed, but nobody's
+	BrokenKey           Reason = "broken_key"           // the APIKey can't be used
+	NamespaceNotAllowed Reason = "namespace_not_allowed"
+	DeletedKey          Reason = "deleted_key" // its APIKey is being deleted
+	RevokedKey          Reason = "revoked_key"
+	SuspendedKey        Reason = "suspended_key"
+	ExpiredKey          Reason = "expired_key"
+	IPNotAllowed        Reason = "ip_not_allowed"
+	HeaderMismatch      Reason = "header_mismatch" // a bound header is missing or differs
+	InsufficientScope   Reason = "insufficient_scope"
+	RateLimited         Reason = "rate_limited"
+	InternalError       Reason = "internal_error"
+)
+
+// Verdict is the decision about one request.
+type Verdict struct {
+	Reason Reason
+	// API is the API that was asked for, nil where none was found.
+	API *keyring.API
+	// Key is whose credential it was, nil where none was found. It is set on
+	// denials too.
+	Key *keyring.Key
+	// Version is the key version that was used.
+	Version keyring.Version
+	// Credential is where the credential was found.
+	Credential keyring.Credential
+	// MissingScope is the first required scope that the key lacks.
+	MissingScope string
+	// Rate is what the rate limit said, where it was asked.
+	Rate *ratelimit.Result
+	// Path is the normal path without its query, once it was judged.
+	Path string
+}
+
+// OK reports whether the request may pass.
+func (v *Verdict) OK() bool { return v.Reason == Allowed }

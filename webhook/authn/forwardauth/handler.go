@@ -1,0 +1,209 @@
+package forwardauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/webhook/authn"
+)
+
+const (
+	// PathPrefix starts the paths that proxies ask at.
+	PathPrefix = "/authorize/"
+	// DenialPath renders a denial for a proxy that can't relay ours: it sends back
+	// the header that came with our 401 or 403.
+	DenialPath = "/denial"
+	// DenialHeader holds a denial as text.
+	DenialHeader = "X-Apikey-Denial"
+	// scopesParameter names the scopes that a key must have.
+	scopesParameter = "scopes"
+	// byHost stands for a namespace, or for an API, that isn't named.
+	byHost = "-"
+)
+
+// Handler answers proxies.
+type Handler struct {
+	doors map[string]door
+	now   func() time.Time
+}
+
+type door struct {
+	convention
+	authn.Authenticator
+}
+
+// New returns a Handler. The function gives the Authenticator of each door.
+func New(authenticator func(door string) authn.Authenticator, now func() time.Time) *Handler {
+	h := &Handler{doors: map[string]door{}, now: now}
+	for name, c := range conventions {
+		h.doors[name] = door{convention: c, Authenticator: authenticator(name)}
+	}
+	return h
+}
+
+// ServeHTTP implements http.Handler. It routes by the request target as it was
+// sent: http.ServeMux would redirect a path that isn't clean.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	defer func() {
+		if recover() != nil { // never shown: what panicked may hold the key
+			write(w, authn.Denial{Reason: auth.InternalError}.Response(), "")
+		}
+	}()
+	rest, ok := strings.CutPrefix(in.RequestURI, PathPrefix)
+	if !ok {
+		if path, _, _ := strings.Cut(in.RequestURI, "?"); path == DenialPath {
+			h.serveDenial(w, in)
+			return
+		}
+		http.NotFound(w, in)
+		return
+	}
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	d, ok := h.doors[rest[:end]]
+	if !ok {
+		http.NotFound(w, in)
+		return
+	}
+	h.authorize(w, in, d, rest[end:])
+}
+
+func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, rest string) {
+	r := &auth.Request{Caller: caller(in), Headers: headers(in.Header), Time: h.now()}
+	target, appended, err := splitTarget(rest, d.appends)
+	if err == nil {
+		err = d.read(in, appended, r)
+	}
+	if err != nil {
+		target = auth.Target{Err: err}
+	}
+	r.Target = target
+	v := d.Authenticate(r)
+	if v.OK() {
+		allow(w, &v)
+		return
+	}
+	denial := authn.NewDenial(&v)
+	response := denial.Response()
+	if d.relays {
+		write(w, response, "")
+		return
+	}
+	if response.Status != http.StatusUnauthorized {
+		response.Status = http.StatusForbidden
+	}
+	write(w, response, denial.Encode())
+}
+
+// splitTarget reads what follows "/authorize/<convention>": the gateway's own
+// configuration and, for a proxy that appends it, the client's path and query.
+//
+// What a client sends must never be read as configuration. So where its path is
+// appended both segments are demanded, with "-" for what isn't named, and there
+// are no parameters.
+func splitTarget(rest string, appends bool) (t auth.Target, appended string, err error) {
+	if appends {
+		parts := strings.SplitN(rest, "/", 4)
+		if len(parts) != 4 || parts[0] != "" {
+			return t, "", errors.New("path: want /authorize/envoy/<namespace>/<api> before the client's path, or - for either")
+		}
+		api, err := apiOf(parts[1:3])
+		if err != nil {
+			return t, "", err
+		}
+		return authn.ParseTarget(api, ""), "/" + parts[3], nil
+	}
+	path, query, _ := strings.Cut(rest, "?")
+	var segments []string
+	if path != "" {
+		segments = strings.Split(path[1:], "/")
+	}
+	api, err := apiOf(segments)
+	if err != nil {
+		return t, "", err
+	}
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return t, "", fmt.Errorf("query: %w", err)
+	}
+	for name, values := range parameters {
+		if name != scopesParameter || len(values) != 1 {
+			return t, "", fmt.Errorf("query: unknown or repeated parameter %q, want %s once", name, scopesParameter)
+		}
+	}
+	return authn.ParseTarget(api, parameters.Get(scopesParameter)), "", nil
+}
+
+// apiOf reads the segments that name an API as authn.ParseTarget wants them.
+func apiOf(segments []string) (string, error) {
+	switch {
+	case len(segments) == 0:
+		return "", nil
+	case len(segments) == 1 && segments[0] == "default":
+		return "default", nil
+	case len(segments) == 2 && segments[0] == byHost && segments[1] == byHost:
+		return "", nil
+	case len(segments) == 2 && segments[0] == byHost && segments[1] == "default":
+		return "default", nil
+	case len(segments) == 2:
+		return segments[0] + "/" + segments[1], nil
+	default:
+		return "", errors.New("path: want /authorize/<convention>[/<namespace>/<api>]")
+	}
+}
+
+// allow lets the request through, with the key's identity for the upstream.
+// Headers that the key has no value for are there and empty, so that a proxy
+// that copies them also takes a client's own away.
+func allow(w http.ResponseWriter, v *auth.Verdict) {
+	h := w.Header()
+	for _, f := range authn.Identity(v) {
+		h.Set(f.Name, f.Value)
+	}
+	if name := authn.CredentialHeader(v.Credential); name != "" {
+		h.Set("X-Envoy-Auth-Headers-To-Remove", name)
+	}
+	if v.Rate != nil {
+		for _, f := range authn.RateLimitHeaders(v.Key.Limit, *v.Rate) {
+			h.Set(f.Name, f.Value)
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// serveDenial renders what a proxy that can't relay got from us before.
+func (h *Handler) serveDenial(w http.ResponseWriter, in *http.Request) {
+	text, ok := once(in.Header, DenialHeader)
+	denial, err := authn.ParseDenial(text)
+	if !ok || err != nil {
+		denial = authn.Denial{Reason: auth.InternalError}
+	}
+	write(w, denial.Response(), "")
+}
+
+func write(w http.ResponseWriter, r authn.Response, denial string) {
+	for _, f := range r.Headers {
+		w.Header().Set(f.Name, f.Value)
+	}
+	if denial != "" {
+		w.Header().Set(DenialHeader, denial)
+	}
+	w.WriteHeader(r.Status)
+	_, _ = w.Write(r.Body) // the proxy hung up
+}
+
+func caller(in *http.Request) netip.Addr {
+	addr, err := netip.ParseAddrPort(in.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Addr()
+}

@@ -1,0 +1,53 @@
+package authn
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/apikey-operator/apikey-operator/internal/auth"
+)
+
+// Metrics count decisions. No label names a key.
+type Metrics struct {
+	requests *prometheus.CounterVec
+	duration prometheus.Histogram
+}
+
+// NewMetrics registers the metrics of the auth server.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "apikey_operator_auth_requests_total",
+			Help: "Decisions by door (ext_authz, nginx, …) and reason; reason allowed is the only one that lets a request through.",
+		}, []string{"door", "reason"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "apikey_operator_auth_duration_seconds",
+			Help:    "Time that a decision took, without its transport.",
+			Buckets: prometheus.ExponentialBuckets(250e-9, 4, 10),
+		}),
+	}
+	reg.MustRegister(m.requests, m.duration)
+	return m
+}
+
+// Door wraps an Authenticator so that its decisions are counted under a door's
+// name.
+func (m *Metrics) Door(name string, next Authenticator) Authenticator {
+	return &counted{next: next, requests: m.requests.MustCurryWith(prometheus.Labels{"door": name}), duration: m.duration}
+}
+
+type counted struct {
+	next     Authenticator
+	requests *prometheus.CounterVec
+	duration prometheus.Histogram
+}
+
+// Authenticate decides and counts.
+func (c *counted) Authenticate(r *auth.Request) auth.Verdict {
+	start := time.Now()
+	v := c.next.Authenticate(r)
+	c.duration.Observe(time.Since(start).Seconds())
+	c.requests.WithLabelValues(string(v.Reason)).Inc()
+	return v
+}
