@@ -19,10 +19,10 @@ BENCH ?= .
 
 ##@ Use
 .PHONY: help run devcluster build
-# The two that stay are not left to `go run`, which doesn't pass SIGTERM on.
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
+# What stays running is not left to `go run`, which doesn't pass SIGTERM on.
 run: ## Development cluster, operator, samples and a table of real requests; ONCE=1 ends with its exit code
 	@go build -o .dev/ ./hack/demo && exec .dev/demo $(if $(ONCE),-once)
 
@@ -58,10 +58,7 @@ bench: ## Benchmarks; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...
 
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
-	@grep -r --include='*_test.go' -E '^func Fuzz[A-Za-z0-9_]+\(' . | sed -E 's/^(.*)\/[^/]+:func (Fuzz[A-Za-z0-9_]+).*/\1 \2/' | sort | \
-	while read -r pkg target; do \
-		echo "== $$pkg $$target" && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
-	done
+	@FUZZTIME='$(FUZZTIME)' sh hack/fuzz.sh
 
 ##@ Change
 .PHONY: generate tidy

@@ -1,6 +1,7 @@
 package v1alpha1_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ func (l location) set(root, v any) {
 }
 
 // locate finds a value for each place of a schema, the first there is.
-func locate(s *schema, path string, l location, v any, found map[string]location) {
+func locate(s *jsonSchema, path string, l location, v any, found map[string]location) {
 	if _, ok := found[path]; !ok {
 		found[path] = l
 	}
@@ -142,7 +143,7 @@ func wantCause(t *testing.T, err error, at, says string) {
 	}
 }
 
-func violations(s *schema, at location, valid any) []violation {
+func violations(s *jsonSchema, at location, valid any) []violation {
 	var all []violation
 	breaks := func(name string, value any, at location, says string, args ...any) {
 		all = append(all, violation{name, value, at.String(), fmt.Sprintf(says, args...)})
@@ -168,7 +169,7 @@ func violations(s *schema, at location, valid any) []violation {
 
 type breaker func(name string, value any, at location, says string, args ...any)
 
-func stringViolations(s *schema, at location, breaks breaker) {
+func stringViolations(s *jsonSchema, at location, breaks breaker) {
 	if s.MaxLength != nil {
 		breaks("maxLength", strings.Repeat("a", int(*s.MaxLength)+1), at, "Too long: may not be more than %d bytes", *s.MaxLength)
 	}
@@ -185,10 +186,10 @@ func stringViolations(s *schema, at location, breaks breaker) {
 	if s.Format != "" {
 		breaks("format", "tomorrow", at, "must be of type %s", s.Format)
 	}
-	breaks("type", int64(7), at, "must be of type %s", "string")
+	breaks("type", int64(7), at, "must be of type %s", cmp.Or(s.Format, s.Type))
 }
 
-func listViolations(s *schema, at location, valid []any, breaks breaker) {
+func listViolations(s *jsonSchema, at location, valid []any, breaks breaker) {
 	breaks("maxItems", slices.Repeat(valid[:1], int(*s.MaxItems)+1), at, "must have at most %d items", *s.MaxItems)
 	breaks("minItems", []any{}, at, "should have at least %d items", *s.MinItems)
 	if *s.XListType != "atomic" {
@@ -197,7 +198,7 @@ func listViolations(s *schema, at location, valid []any, breaks breaker) {
 	breaks("type", "one", at, "must be of type array")
 }
 
-func mapViolations(s *schema, at location, valid map[string]any, breaks breaker) {
+func mapViolations(s *jsonSchema, at location, valid map[string]any, breaks breaker) {
 	if s.MaxProperties != nil {
 		many := map[string]any{}
 		for _, v := range valid {

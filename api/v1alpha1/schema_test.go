@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-type schema = apiextensions.JSONSchemaProps
+type jsonSchema = apiextensions.JSONSchemaProps
 
 // definition reads the generated CRD of a kind.
 func definition(t *testing.T, kind string) apiextensions.CustomResourceDefinitionSpec {
@@ -36,7 +36,7 @@ func definition(t *testing.T, kind string) apiextensions.CustomResourceDefinitio
 // list or a value of a map: spec.scopes[].
 type place struct {
 	path   string
-	schema *schema
+	schema *jsonSchema
 }
 
 // places lists what is in spec and status of a kind, and both themselves.
@@ -54,7 +54,7 @@ func places(t *testing.T, kind string) []place {
 	return all
 }
 
-func placesIn(path string, s *schema) []place {
+func placesIn(path string, s *jsonSchema) []place {
 	all := []place{{path, s}}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		p := s.Properties[name]

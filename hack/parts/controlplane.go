@@ -92,8 +92,8 @@ func stageGoModule(ctx context.Context, p Part, dir string) error {
 	ldflags := "-s -w" + stamp + "gitVersion=" + version + stamp + "gitMajor=" + number[0] + stamp + "gitMinor=" + number[1]
 
 	b := builds[p]
-	what := fmt.Sprintf("building %s from its Go module (once a machine; minutes)", p)
-	return step(what, func() error {
+	say("%s is built once a machine, which takes minutes", p)
+	return step(fmt.Sprintf("building %s from its Go module", p), func() error {
 		_, err := run(ctx, filepath.Join(root, "hack", "assets", b.module),
 			[]string{"CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOWORK=off"},
 			"go", "build", "-ldflags", ldflags, "-o", filepath.Join(dir, string(p)), b.pkg)

@@ -82,7 +82,7 @@ func leak(text string) string {
 	const window = 5
 	for i := len("bk_live_"); i+window <= len(secret); i++ {
 		part := secret[i : i+window]
-		decimal := strings.Trim(fmt.Sprint([]byte(part)), "[]")
+		decimal := strings.Trim(fmt.Sprintf("%d", []byte(part)), "[]")
 		for _, notation := range []string{
 			part, hex.EncodeToString([]byte(part)), strings.ToUpper(hex.EncodeToString([]byte(part))),
 			fmt.Sprintf("% x", part), fmt.Sprintf("% X", part), decimal, strings.ReplaceAll(decimal, " ", ","),
@@ -101,7 +101,7 @@ func leak(text string) string {
 func TestLeakFinds(t *testing.T) {
 	for _, text := range []string{
 		secret, fmt.Sprintf("%x", secret), fmt.Sprintf("% X", secret), fmt.Sprintf("%q", secret), fmt.Sprintf("%#v", []byte(secret)),
-		fmt.Sprint([]byte(secret)), fmt.Sprintf("%U", []byte(secret)), fmt.Sprintf("%v", struct{ s string }{secret}),
+		fmt.Sprintf("%d", []byte(secret)), fmt.Sprintf("%U", []byte(secret)), fmt.Sprintf("%v", struct{ s string }{secret}),
 		base64.StdEncoding.EncodeToString([]byte(secret)),
 	} {
 		if leak(text) == "" {

@@ -22,7 +22,7 @@ type HostPolicy struct {
 // ParseGrant reads "namespace=pattern".
 func ParseGrant(s string) (Grant, error) {
 	namespace, pattern, ok := strings.Cut(s, "=")
-	if !ok || namespace == "" {
+	if !ok || !isLabel(namespace) || strings.Contains(namespace, "_") || strings.ToLower(namespace) != namespace {
 		return Grant{}, fmt.Errorf("host claim %q: must be <namespace>=<host pattern>, such as shop=*.example.com", s)
 	}
 	pattern, err := ParseHostPattern(pattern)
@@ -34,16 +34,33 @@ func ParseGrant(s string) (Grant, error) {
 
 // ParseHostPattern reads a host pattern and returns it in lower case.
 func ParseHostPattern(s string) (string, error) {
-	s = strings.ToLower(s)
-	name := strings.TrimPrefix(s, "*.")
 	if s == "*" {
 		return s, nil
 	}
-	if name == "" || len(name) > 253 || strings.ContainsAny(name, "*/:@ \t") ||
-		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
+	name := strings.TrimPrefix(s, "*.")
+	good := len(name) <= 253
+	for label := range strings.SplitSeq(name, ".") {
+		good = good && isLabel(label)
+	}
+	if !good {
 		return "", fmt.Errorf("host pattern %q: must be a DNS name, *.<name> or *", s)
 	}
-	return s, nil
+	return strings.ToLower(s), nil
+}
+
+// isLabel reports whether s is a label of a DNS name, or one with underscores.
+func isLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // HostVerdict is why a host of an API has no effect.
@@ -92,7 +109,7 @@ func (p HostPolicy) Assign(apis []*API, defaultAPI *API) (*HostTable, map[Name][
 				lost[api.Name] = append(lost[api.Name], HostVerdict{Host: host})
 				continue
 			}
-			if first := t.granted[pattern][host]; first != nil {
+			if first := t.granted[pattern][host]; first != nil && first != api {
 				lost[api.Name] = append(lost[api.Name], HostVerdict{Host: host, Winner: &first.Name})
 				continue
 			}

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"math"
+	"math/bits"
 	"sync"
 	"time"
 )
@@ -40,8 +41,9 @@ func (l Limit) capacity() int64 {
 // State is what was used of a limit. The zero State has used nothing.
 type State struct {
 	// used is how many requests count at time at: those of the window that
-	// started then, or the tokens missing from the bucket.
-	used float64
+	// started then, or the tokens missing from the bucket, of which the next comes
+	// back one token's time later.
+	used int64
 	at   time.Time
 }
 
@@ -60,7 +62,7 @@ type Result struct {
 // denied request uses nothing. A clock that went back neither gives nor takes.
 func (l Limit) Take(s State, now time.Time) (State, Result) {
 	if l.Unlimited() {
-		return State{}, Result{Allowed: true, Remaining: math.MaxInt64}
+		return s, Result{Allowed: true, Remaining: math.MaxInt64}
 	}
 	if now.Before(s.at) {
 		now = s.at
@@ -75,38 +77,56 @@ func (l Limit) takeFromWindow(s State, now time.Time) (State, Result) {
 	if s.used <= 0 || now.Sub(s.at) >= l.Period {
 		s = State{at: now}
 	}
-	// A bucket's fraction of a token counts as a whole request.
-	used := int64(math.Ceil(s.used))
 	reset := l.Period - now.Sub(s.at)
-	if used >= l.Requests {
+	if s.used >= l.Requests {
 		return s, Result{Reset: reset, RetryAfter: reset}
 	}
-	used++
-	return State{used: float64(used), at: s.at}, Result{Allowed: true, Remaining: l.Requests - used, Reset: reset}
+	s.used++
+	return s, Result{Allowed: true, Remaining: l.Requests - s.used, Reset: reset}
 }
 
 func (l Limit) takeToken(s State, now time.Time) (State, Result) {
-	perToken := float64(l.Period) / float64(l.Requests)
-	used := max(0, s.used-float64(now.Sub(s.at))/perToken)
-	if free := float64(l.capacity()) - used; free < 1 {
-		return State{used: used, at: now}, Result{
-			Reset:      ceilNanos(used * perToken),
-			RetryAfter: ceilNanos((1 - free) * perToken),
-		}
+	left := l.refill(s, now)
+	sinceToken := now.Sub(left.at)
+	if missing := left.used - l.capacity() + 1; missing > 0 {
+		return s, Result{Reset: l.refillTime(left.used) - sinceToken, RetryAfter: l.refillTime(missing) - sinceToken}
 	}
-	used++
-	return State{used: used, at: now}, Result{
-		Allowed:   true,
-		Remaining: int64(float64(l.capacity()) - used),
-		Reset:     ceilNanos(used * perToken),
-	}
+	left.used++
+	return left, Result{Allowed: true, Remaining: l.capacity() - left.used, Reset: l.refillTime(left.used) - sinceToken}
 }
 
-func ceilNanos(nanos float64) time.Duration {
-	if nanos >= math.MaxInt64 {
-		return math.MaxInt64
+// refill puts back the tokens that came since s. More than the bucket holds is
+// missing after an edit only, and then a request is allowed again after one
+// period, as it would be in a window.
+func (l Limit) refill(s State, now time.Time) State {
+	if s.used-l.capacity() >= l.Requests {
+		s.used = l.capacity() + l.Requests - 1
 	}
-	return time.Duration(math.Ceil(nanos))
+	back, _ := mulDiv(int64(now.Sub(s.at)), l.Requests, int64(l.Period))
+	if back >= s.used {
+		return State{at: now}
+	}
+	return State{used: s.used - back, at: s.at.Add(l.refillTime(back))}
+}
+
+// refillTime is how long it takes until so many tokens are back, rounded up.
+func (l Limit) refillTime(tokens int64) time.Duration {
+	nanos, exact := mulDiv(tokens, int64(l.Period), l.Requests)
+	if !exact && nanos < math.MaxInt64 {
+		nanos++
+	}
+	return time.Duration(nanos)
+}
+
+// mulDiv returns a*b/c rounded down, and whether nothing was rounded. None may be
+// negative; what int64 can't hold is its maximum.
+func mulDiv(a, b, c int64) (quotient int64, exact bool) {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi >= uint64(c) {
+		return math.MaxInt64, false
+	}
+	q, r := bits.Div64(hi, lo, uint64(c))
+	return int64(min(q, math.MaxInt64)), r == 0
 }
 
 // Limiter is a State for concurrent use.

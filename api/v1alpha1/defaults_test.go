@@ -1,0 +1,83 @@
+package v1alpha1_test
+
+import (
+	"slices"
+	"testing"
+)
+
+// defaults says what the server stores of a spec: what the field comments
+// promise where they say "Unset", and nothing else.
+var defaults = []struct{ name, kind, spec, stored string }{
+	{"nothing", apiKey, "{}", "state: Active"},
+	{"null is unset", apiKey, "{state: null, scopes: null, rateLimit: null}", "state: Active"},
+	{"a state", apiKey, "state: Suspended", "state: Suspended"},
+	{
+		"a limit", apiKey, "rateLimit: {requests: 1000, period: 1h}",
+		"{state: Active, rateLimit: {requests: 1000, period: 1h, algorithm: FixedWindow}}",
+	},
+	{
+		"burst is not filled in, so that it follows requests", apiKey,
+		"rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket}",
+		"{state: Active, rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket}}",
+	},
+	{"a Secret", apiKey, "secret: {}", "{state: Active, secret: {entry: api-key}}"},
+	{
+		"a Secret's entry", apiKey, "secret: {entry: token, labels: {a: b}}",
+		"{state: Active, secret: {entry: token, labels: {a: b}}}",
+	},
+	{"a reference", apiKey, "apiRef: {name: shop}", "{state: Active, apiRef: {name: shop}}"},
+	{"nothing", protectedAPI, "{}", "{}"},
+	{
+		"a format", protectedAPI, "keyFormat: {}",
+		`keyFormat: {separator: "_", encoding: Base62, length: 32, checksum: None}`,
+	},
+	{
+		"a format without separator", protectedAPI, `keyFormat: {prefix: MDp, separator: "", encoding: Base64, length: 85}`,
+		`keyFormat: {prefix: MDp, separator: "", encoding: Base64, length: 85, checksum: None}`,
+	},
+	{
+		"a binding", protectedAPI, "bindings: [{from: {header: Email}, equals: owner.email}]",
+		"bindings: [{from: {header: Email}, equals: owner.email, compare: Exact}]",
+	},
+	{"credentials", protectedAPI, "credentials: [{type: Bearer}]", "credentials: [{type: Bearer}]"},
+}
+
+func TestDefaults(t *testing.T) {
+	for _, d := range defaults {
+		t.Run(d.kind+"/"+d.name, func(t *testing.T) {
+			t.Parallel()
+			u, err := create(t, object(t, d.kind, d.spec), dryRun)
+			wantAccepted(t, u, err)
+			wantEqual(t, u.Object["spec"], any(fields(t, d.stored)))
+		})
+	}
+}
+
+// TestEveryDefaultHasARow is for those who add a default.
+func TestEveryDefaultHasARow(t *testing.T) {
+	for _, kind := range kinds {
+		all := places(t, kind)
+		filled := map[string]bool{}
+		for _, d := range defaults {
+			if d.kind != kind {
+				continue
+			}
+			given, stored := map[string]location{}, map[string]location{}
+			locate(all[0].schema, "spec", location{"spec"}, fields(t, d.spec), given)
+			locate(all[0].schema, "spec", location{"spec"}, fields(t, d.stored), stored)
+			for path := range stored {
+				if _, ok := given[path]; !ok {
+					filled[path] = true
+				}
+			}
+		}
+		for _, p := range all {
+			if p.schema.Default != nil && !filled[p.path] {
+				t.Errorf("%s %s: no row has its default", kind, p.path)
+			}
+		}
+		if slices.ContainsFunc(all, func(p place) bool { return p.path == "spec" && p.schema.Default != nil }) {
+			t.Errorf("%s: spec has a default: it could be removed, and the transition rules with it", kind)
+		}
+	}
+}
