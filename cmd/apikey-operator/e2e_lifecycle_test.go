@@ -251,8 +251,9 @@ func testRoles(t *testing.T, w *whole) {
 		{"controller", "list", "pods", "no"},
 	} {
 		account := "system:serviceaccount:apikey-operator-system:apikey-operator-" + tc.account
+		resource, subresource, _ := strings.Cut(tc.resource, "/")
 		// kubectl says "no" with exit code 1.
-		out, err := w.Kubectl(t.Context(), "", "auth", "can-i", tc.verb, tc.resource, "-A", "--as="+account)
+		out, err := w.Kubectl(t.Context(), "", "auth", "can-i", tc.verb, resource, "--subresource="+subresource, "-A", "--as="+account)
 		if got := map[bool]string{true: "yes", false: "no"}[err == nil && strings.HasPrefix(out, "yes")]; got != tc.want {
 			t.Errorf("may the %s %s %s: got %s (%v), want %s", tc.account, tc.verb, tc.resource, got, err, tc.want)
 		}

@@ -66,8 +66,8 @@ type Held struct {
 // Observed is all that a decision is made from, read live.
 type Observed struct {
 	Key *v1alpha1.APIKey
-	// Target is the Secret of the wanted name; Previous the one of
-	// status.secretName, where that is another.
+	// Target is the Secret of the wanted name; Previous another one of ours, that
+	// of status.secretName first.
 	Target, Previous Held
 	// Problem is why no key can be issued, nil if one can.
 	Problem *Problem
@@ -115,11 +115,12 @@ func Decide(o Observed) Plan {
 	if d.status.SecretPhase == "" {
 		d.status.SecretPhase = v1alpha1.SecretNone
 	}
-	d.dropEnded()
-	d.supersede()
-	if o.Key.Spec.State == v1alpha1.DesiredRevoked {
+	if d.revokedBySpec() {
+		d.supersede()
 		return d.revoked()
 	}
+	d.dropEnded()
+	d.supersede()
 	if d.recordFacts() {
 		return Plan{Step: Record, Status: d.status}
 	}
@@ -148,7 +149,7 @@ func (d *decision) next() Plan {
 	case d.Problem != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.Problem.Reason, d.Problem.Message)
 	case inTarget && d.Previous.Ownership == Ours && !d.Previous.Terminating:
-		return Plan{Step: DeletePrevious, Status: d.status}
+		return d.unlessRefused(DeletePrevious)
 	case inTarget && !d.Target.UpToDate:
 		return d.unlessRefused(Update)
 	case inTarget:
@@ -179,51 +180,60 @@ func (d *decision) issue() Plan {
 		return d.settle(d.standing(), metav1.ConditionFalse, v1alpha1.ReasonTooManyVersions,
 			fmt.Sprintf("%d key versions are accepted already; the next is issued when one of them ends", n))
 	}
+	d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
+	d.status.State = d.standing()
 	return d.unlessRefused(Issue)
 }
 
+// unlessRefused does a step, unless the API server has just refused one.
 func (d *decision) unlessRefused(step Step) Plan {
 	if d.Refused != nil {
 		return d.waiting(d.Refused.Reason, d.Refused.Message, conflictRetry)
 	}
-	d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
-	d.status.State = d.standing()
 	return Plan{Step: step, Status: d.status}
 }
 
-// revoked deletes our Secrets and keeps the digests as evidence.
+// revoked deletes our Secrets and keeps all digests as evidence.
 func (d *decision) revoked() Plan {
+	target, previous := d.Target.Ownership == Ours, d.Previous.Ownership == Ours
 	switch {
-	case d.Target.Ownership == Ours && !d.Target.Terminating:
-		return Plan{Step: DeleteTarget, Status: d.status}
-	case d.Previous.Ownership == Ours && !d.Previous.Terminating:
-		return Plan{Step: DeletePrevious, Status: d.status}
+	case target && !d.Target.Terminating:
+		return d.unlessRefused(DeleteTarget)
+	case previous && !d.Previous.Terminating:
+		return d.unlessRefused(DeletePrevious)
+	case target || previous:
+		return d.waiting(v1alpha1.ReasonSecretTerminating, "revoked: requests are denied; waiting for the Secret to go", collectionRetry)
 	}
 	d.status.SecretPhase, d.status.SecretName = v1alpha1.SecretNone, ""
-	return d.settle(v1alpha1.StateRevoked, metav1.ConditionTrue, v1alpha1.ReasonRevoked,
+	p := d.settle(v1alpha1.StateRevoked, metav1.ConditionTrue, v1alpha1.ReasonRevoked,
 		"revoked as declared, for good; requests are denied and the Secret is deleted")
+	p.Again = 0 // the deadlines that are left mean nothing any more
+	return p
 }
 
-// recordFacts brings status.keys in line with what the Secret holds, and reports
+// recordFacts brings status.keys in line with what our Secrets hold, and reports
 // whether that changed anything that must be written before the next step.
 func (d *decision) recordFacts() bool {
-	if d.Target.Ownership != Ours || d.Target.Digest == nil {
-		return false
-	}
-	held := d.Target.Digest.String()
-	i := slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == held })
+	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
 	switch {
-	case i < 0 && len(d.status.Keys) == 0 && d.Target.Adoptable:
+	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable:
 		d.status.Keys = []v1alpha1.KeyVersion{{
-			Digest: held, Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
+			Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
 		}}
-	case i < 0:
-		return false
-	case d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded:
-		d.promote(i)
-	case d.status.Keys[i].Phase != v1alpha1.KeyCurrent:
-		return false
-	case d.status.SecretPhase == v1alpha1.SecretPresent && d.status.SecretName == SecretName(d.Key):
+	case d.unpromoted(target):
+		// Writes of the others can't land any more: this one changed what they
+		// depend on.
+		d.promote(target)
+		d.dropLost()
+	case target >= 0 && d.status.Keys[target].Phase == v1alpha1.KeyCurrent:
+		if d.status.SecretPhase == v1alpha1.SecretPresent && d.status.SecretName == SecretName(d.Key) {
+			return false
+		}
+	case d.unpromoted(previous):
+		// The Secret was renamed just after it was written.
+		d.promote(previous)
+		return true
+	default:
 		return false
 	}
 	if d.Previous.Ownership == Ours && !d.Previous.Terminating {
@@ -238,23 +248,35 @@ func (d *decision) recordFacts() bool {
 	return true
 }
 
-// promote makes a version current: it has reached the Secret. Writes of the
-// others can't land any more, because that write changed what they depend on.
+// heldBy returns the index of the version that a Secret of ours holds, or -1.
+func (d *decision) heldBy(h Held) int {
+	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return h.Ownership == Ours && d.holds(h, &v) })
+}
+
+// unpromoted reports whether a version isn't known to have reached a Secret.
+func (d *decision) unpromoted(i int) bool {
+	return i >= 0 && (d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded)
+}
+
+// promote makes a version current: it has reached a Secret.
 func (d *decision) promote(i int) {
 	promoted := d.status.Keys[i]
 	promoted.Phase, promoted.NotAfter = v1alpha1.KeyCurrent, nil
 	keys := []v1alpha1.KeyVersion{promoted}
-	for _, v := range d.status.Keys {
-		switch v.Phase {
-		case v1alpha1.KeyCurrent:
+	for _, v := range slices.Delete(d.status.Keys, i, i+1) {
+		if v.Phase == v1alpha1.KeyCurrent {
 			v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(Overlap)
-			keys = append(keys, v)
-		case v1alpha1.KeyRetiring:
-			keys = append(keys, v)
-		case v1alpha1.KeyPending, v1alpha1.KeySuperseded:
 		}
+		keys = append(keys, v)
 	}
 	d.status.Keys = keys
+}
+
+// dropLost takes out the versions that were lost before they reached a Secret.
+func (d *decision) dropLost() {
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded
+	})
 }
 
 // supersede gives a deadline to a version that is still pending and not in the
@@ -265,10 +287,10 @@ func (d *decision) supersede() {
 	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
 		return v.Phase == v1alpha1.KeyPending && v.Digest == d.RefusedDigest
 	})
+	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
 	for i := range d.status.Keys {
 		v := &d.status.Keys[i]
-		delivered := d.Target.Ownership == Ours && d.holds(d.Target, v)
-		if v.Phase == v1alpha1.KeyPending && !delivered {
+		if v.Phase == v1alpha1.KeyPending && i != target && i != previous {
 			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
 		}
 	}
@@ -294,15 +316,21 @@ func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {
 	return h.Digest != nil && h.Digest.String() == v.Digest
 }
 
+func (d *decision) revokedBySpec() bool { return d.Key.Spec.State == v1alpha1.DesiredRevoked }
+
 func (d *decision) suspended() bool { return d.Key.Spec.State == v1alpha1.DesiredSuspended }
 
 func (d *decision) expired() bool {
 	return d.Key.Spec.ExpiresAt != nil && !d.Now.Before(d.Key.Spec.ExpiresAt.Time)
 }
 
-// standing is the state of a key that isn't expired or revoked.
+// standing is the state of a key, whatever else is to be said of it.
 func (d *decision) standing() v1alpha1.KeyState {
 	switch {
+	case d.revokedBySpec():
+		return v1alpha1.StateRevoked
+	case d.expired():
+		return v1alpha1.StateExpired
 	case d.current() == nil:
 		return v1alpha1.StatePending
 	case d.suspended():

@@ -49,10 +49,11 @@ func demo(ctx context.Context, stop func(), once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	different := printTable(os.Stdout, results)
+	text, different := table(results)
+	fmt.Print("\n", text)
 	if once {
 		if different > 0 {
-			return fmt.Errorf("%d verdicts are not as expected", different)
+			return fmt.Errorf("%d rows are not as expected", different)
 		}
 		return nil
 	}

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -12,21 +12,20 @@ type result struct {
 	envoy, nginx string
 }
 
-// printTable prints the rows and returns how many verdicts are not as expected.
-func printTable(w io.Writer, results []result) (different int) {
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "REQUEST\tEXPECTED\tENVOY\tNGINX\t")
+// table writes the rows and counts those whose verdicts are not as expected.
+func table(results []result) (text string, different int) {
+	lines := []string{"REQUEST\tEXPECTED\tENVOY\tNGINX\t"}
 	for _, r := range results {
 		mark := "ok"
-		for _, got := range []string{r.envoy, r.nginx} {
-			if got != r.expected {
-				different++
-				mark = "DIFFERENT"
-			}
+		if r.envoy != r.expected || r.nginx != r.expected {
+			different++
+			mark = "DIFFERENT"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.what, r.expected, r.envoy, r.nginx, mark)
+		lines = append(lines, strings.Join([]string{r.what, r.expected, r.envoy, r.nginx, mark}, "\t"))
 	}
-	_ = t.Flush() // nobody reads it any more
-	return different
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, strings.Join(lines, "\n")) // a Builder takes everything
+	_ = t.Flush()
+	return b.String(), different
 }

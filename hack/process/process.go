@@ -61,7 +61,11 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 // Err says how the program ended, with the end of its log.
 func (p *Process) Err() error {
 	<-p.exited
-	return fmt.Errorf("%s has ended: %v%s", filepath.Base(p.options.Path), p.err, p.logTail())
+	how := "without an error"
+	if p.err != nil {
+		how = p.err.Error()
+	}
+	return fmt.Errorf("%s has ended: %s%s", filepath.Base(p.options.Path), how, p.logTail())
 }
 
 // Stop ends the program: SIGTERM, and SIGKILL if that takes too long.

@@ -76,7 +76,7 @@ func (p *Program) WaitReady(ctx context.Context) error {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			return false, nil //nolint:nilerr // it doesn't listen yet
+			return false, nil // it doesn't listen yet
 		}
 		defer func() { _ = response.Body.Close() }()
 		return response.StatusCode == http.StatusOK, nil

@@ -13,8 +13,8 @@ import (
 type Authenticator struct {
 	// Ring is what is known of keys and APIs.
 	Ring *keyring.Ring
-	// Synced reports whether Ring has been filled. Until then every request is
-	// answered with 503.
+	// Synced reports whether Ring has been filled. Until then every request that
+	// asks for an API is answered with 503.
 	Synced func() bool
 	// TrustedCallers are the programs that may ask.
 	TrustedCallers []netip.Prefix
@@ -27,7 +27,7 @@ type Authenticator struct {
 func (a *Authenticator) Authenticate(r *Request) (v Verdict) {
 	defer func() {
 		if recover() != nil { // never shown: what panicked may hold the key
-			v = Verdict{Reason: InternalError, API: v.API}
+			v.Reason = InternalError
 		}
 	}()
 	v.Reason = a.decide(r, &v)

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 )
@@ -26,6 +27,8 @@ func clientAddr(source string, forwardedFor []string, trusted func(netip.Addr) b
 	return netip.Addr{}, false
 }
 
+var errZone = errors.New("an address with a zone is known on one machine only")
+
 // parseAddr reads an address without port or zone, and unmaps IPv4-mapped IPv6.
 func parseAddr(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(s)
@@ -46,14 +49,17 @@ func Contains(blocks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // ParseBlock reads an address or a CIDR block. Blocks of IPv4-mapped IPv6 are
-// unmapped, bits beyond the mask are dropped.
+// unmapped, bits beyond the mask are dropped, zones are refused.
 func ParseBlock(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		addr, err := netip.ParseAddr(s)
 		if err != nil {
 			return netip.Prefix{}, err
 		}
-		addr = addr.Unmap().WithZone("")
+		if addr.Zone() != "" {
+			return netip.Prefix{}, errZone
+		}
+		addr = addr.Unmap()
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)

@@ -11,6 +11,7 @@ import (
 var ErrHost = errors.New("host is neither a DNS name nor an IP address")
 
 // NormalizeHost returns a host without its port and trailing dot, in lower case.
+// An IPv6 address keeps its brackets.
 func NormalizeHost(host string) (string, error) {
 	name := host
 	if strings.HasPrefix(host, "[") {
@@ -22,7 +23,7 @@ func NormalizeHost(host string) (string, error) {
 		if err != nil || !addr.Is6() || addr.Zone() != "" {
 			return "", ErrHost
 		}
-		return addr.String(), nil
+		return "[" + addr.String() + "]", nil
 	}
 	if i := strings.IndexByte(host, ':'); i >= 0 {
 		if !validPort(host[i:]) {

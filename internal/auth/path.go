@@ -14,11 +14,11 @@ var ErrPath = errors.New("path is not normal")
 //
 // It refuses what an upstream could read as another path: empty and dot
 // segments, encoded ones too, encoded slashes, backslashes, semicolons, control
-// characters, invalid UTF-8, malformed escapes and fragments. A slash at the end
-// is fine.
+// characters, raw spaces, invalid UTF-8, malformed escapes and fragments. A slash
+// at the end is fine.
 func NormalizePath(target string) (path, query string, err error) {
 	path, query, _ = strings.Cut(target, "?")
-	if strings.IndexByte(target, '#') >= 0 || !strings.HasPrefix(path, "/") {
+	if strings.IndexByte(target, '#') >= 0 || strings.IndexByte(path, ' ') >= 0 || !strings.HasPrefix(path, "/") {
 		return "", "", ErrPath
 	}
 	path, err = decodeUnreserved(path)

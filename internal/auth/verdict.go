@@ -14,21 +14,21 @@ type Reason string
 //nolint:gosec // names of reasons, not credentials
 const (
 	Allowed             Reason = "allowed"
-	NotSynced           Reason = "not_synced"           // the auth server hasn't read everything yet
 	CallerNotTrusted    Reason = "caller_not_trusted"   // the asking program isn't in --trusted-callers
 	BadConfiguration    Reason = "bad_configuration"    // the gateway's own configuration for us is wrong
 	InvalidPath         Reason = "invalid_path"         // the path isn't normal
 	InvalidHost         Reason = "invalid_host"         // the host isn't a name or an address
+	NotSynced           Reason = "not_synced"           // the auth server hasn't read everything yet
 	UnknownAPI          Reason = "unknown_api"          // no API by that name or host
 	BrokenAPI           Reason = "broken_api"           // the API can't be used
 	MissingCredential   Reason = "missing_credential"   // nothing where the API looks
 	AmbiguousCredential Reason = "ambiguous_credential" // more than one, or one repeated
 	MalformedCredential Reason = "malformed_credential" // can't be a key of this API
 	UnknownKey          Reason = "unknown_key"          // well formed, but nobody's
-	BrokenKey           Reason = "broken_key"           // the APIKey can't be used
 	NamespaceNotAllowed Reason = "namespace_not_allowed"
 	DeletedKey          Reason = "deleted_key" // its APIKey is being deleted
 	RevokedKey          Reason = "revoked_key"
+	BrokenKey           Reason = "broken_key" // the APIKey can't be used
 	SuspendedKey        Reason = "suspended_key"
 	ExpiredKey          Reason = "expired_key"
 	IPNotAllowed        Reason = "ip_not_allowed"
