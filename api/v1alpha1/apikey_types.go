@@ -12,7 +12,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ak,categories=apikeys,path=apikeys,singular=apikey
+// +kubebuilder:resource:shortName=ak,categories=apikey-operator,path=apikeys,singular=apikey
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Hint",type=string,JSONPath=`.status.hint`

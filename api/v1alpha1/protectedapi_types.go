@@ -9,7 +9,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=papi,categories=apikeys,path=protectedapis,singular=protectedapi
+// +kubebuilder:resource:shortName=papi,categories=apikey-operator,path=protectedapis,singular=protectedapi
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Hosts",type=string,JSONPath=`.spec.hosts`
 // +kubebuilder:printcolumn:name="Keys",type=integer,JSONPath=`.status.attachedKeys`
