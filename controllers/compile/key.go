@@ -122,14 +122,14 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 
 func state(k *v1alpha1.APIKey) (keyring.State, error) {
 	switch {
+	case k.Spec.State == v1alpha1.DesiredRevoked:
+		return keyring.Revoked, nil // also while it is being deleted: its digest stays denied
 	case !k.DeletionTimestamp.IsZero():
 		return keyring.Deleted, nil
 	case k.Spec.State == "" || k.Spec.State == v1alpha1.DesiredActive:
 		return keyring.Active, nil
 	case k.Spec.State == v1alpha1.DesiredSuspended:
 		return keyring.Suspended, nil
-	case k.Spec.State == v1alpha1.DesiredRevoked:
-		return keyring.Revoked, nil
 	default:
 		return keyring.Suspended, fmt.Errorf("spec.state: %q is not known", k.Spec.State)
 	}

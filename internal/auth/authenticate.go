@@ -129,16 +129,16 @@ func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) 
 		if m, ok := a.Ring.Find(api.Name, raw.Digest()); ok {
 			return m, ""
 		}
-		// Some gateways join repeated headers with commas.
-		if strings.Contains(raw.Reveal(), ",") {
-			return keyring.Match{}, AmbiguousCredential
-		}
 		shaped = shaped || matches(api.Formats, raw)
 	}
-	if !shaped {
+	switch {
+	case strings.Contains(f.readings[0].Reveal(), ","):
+		return keyring.Match{}, AmbiguousCredential // some gateways join repeated headers
+	case !shaped:
 		return keyring.Match{}, MalformedCredential
+	default:
+		return keyring.Match{}, UnknownKey
 	}
-	return keyring.Match{}, UnknownKey
 }
 
 func matches(formats []key.Format, raw key.Raw) bool {

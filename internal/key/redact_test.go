@@ -76,23 +76,30 @@ func holders() map[string]any {
 	}
 }
 
-// leak returns a part of the secret that can be read from a text, in any of the
-// notations that fmt has for it.
-func leak(text string) string {
+// notations are the parts of the secret in all ways in which fmt and encoders
+// write them.
+var notations = func() []string {
 	const window = 5
+	var all []string
 	for i := len("bk_live_"); i+window <= len(secret); i++ {
 		part := secret[i : i+window]
 		decimal := strings.Trim(fmt.Sprintf("%d", []byte(part)), "[]")
-		for _, notation := range []string{
+		all = append(all,
 			part, hex.EncodeToString([]byte(part)), strings.ToUpper(hex.EncodeToString([]byte(part))),
 			fmt.Sprintf("% x", part), fmt.Sprintf("% X", part), decimal, strings.ReplaceAll(decimal, " ", ","),
 			strings.ReplaceAll(decimal, " ", ", "), strings.Trim(fmt.Sprintf("%U", []byte(part)), "[]"),
 			strings.Trim(fmt.Sprintf("%#v", []byte(part)), "[]byte{}"),
-			base64.StdEncoding.EncodeToString([]byte(secret))[i : i+8],
-		} {
-			if strings.Contains(text, notation) {
-				return notation
-			}
+			base64.StdEncoding.EncodeToString([]byte(secret))[i:i+8],
+		)
+	}
+	return all
+}()
+
+// leak returns a part of the secret that can be read from a text, or "".
+func leak(text string) string {
+	for _, notation := range notations {
+		if strings.Contains(text, notation) {
+			return notation
 		}
 	}
 	return ""

@@ -14,7 +14,7 @@ import (
 // claim is an API that asks for hosts.
 type claim struct {
 	name  string // namespace/name
-	age   time.Duration
+	age   int    // in hours
 	hosts []string
 	err   error
 }
@@ -22,7 +22,7 @@ type claim struct {
 func (c claim) api() *keyring.API {
 	namespace, name, _ := strings.Cut(c.name, "/")
 	return &keyring.API{
-		Name: keyring.Name{Namespace: namespace, Name: name}, CreatedAt: now.Add(-c.age * time.Hour), Hosts: c.hosts, Err: c.err,
+		Name: keyring.Name{Namespace: namespace, Name: name}, CreatedAt: now.Add(-time.Duration(c.age) * time.Hour), Hosts: c.hosts, Err: c.err,
 	}
 }
 

@@ -83,7 +83,7 @@ func TestFindTellsTheVersion(t *testing.T) {
 func TestDuplicates(t *testing.T) {
 	type holder struct {
 		name  string
-		age   time.Duration
+		age   int // in hours
 		state keyring.State
 		err   error
 	}
@@ -116,7 +116,7 @@ func TestDuplicates(t *testing.T) {
 				for _, i := range order {
 					h := holders[i]
 					k := newKey(h.name, "raw")
-					k.CreatedAt, k.State, k.Err = now.Add(-h.age*time.Hour), h.state, h.err
+					k.CreatedAt, k.State, k.Err = now.Add(-time.Duration(h.age)*time.Hour), h.state, h.err
 					r.SetKey(k)
 				}
 				var got, want []string
@@ -160,9 +160,9 @@ func TestNamespaceOrdersBeforeName(t *testing.T) {
 // Every edit of one of two holders of a digest decides anew who has it.
 func TestDuplicatesWhileEdited(t *testing.T) {
 	r := keyring.New(keyring.HostPolicy{})
-	set := func(name string, age time.Duration, state keyring.State, raws ...string) {
+	set := func(name string, age int, state keyring.State, raws ...string) {
 		k := newKey(name, raws...)
-		k.CreatedAt, k.State = now.Add(-age*time.Hour), state
+		k.CreatedAt, k.State = now.Add(-time.Duration(age)*time.Hour), state
 		r.SetKey(k)
 	}
 	set("old", 2, keyring.Active, "raw")

@@ -47,6 +47,12 @@ func TestTokenBucket(t *testing.T) {
 			{24 * time.Hour, small, allowed(0, 2*second)},
 			{24 * time.Hour, small, denied(second, 2*second)},
 		},
+		"a full bucket gathers no part of a token": {
+			{0, small, allowed(1, second)},
+			{1500 * time.Millisecond, small, allowed(1, second)},
+			{1500 * time.Millisecond, small, allowed(0, 2*second)},
+			{2 * second, small, denied(500*time.Millisecond, 1500*time.Millisecond)},
+		},
 		"a part of a token is not a request that remains": {
 			{0, small, allowed(1, second)},
 			{500 * time.Millisecond, small, allowed(0, 1500*time.Millisecond)},
