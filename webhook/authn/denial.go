@@ -87,7 +87,7 @@ func NewDenial(v *auth.Verdict) Denial {
 	}
 	if v.Rate != nil {
 		d.Requests, d.Window = v.Key.Limit.Requests, seconds(v.Key.Limit.Period)
-		d.RetryAfter = max(1, seconds(v.Rate.RetryAfter))
+		d.RetryAfter = seconds(v.Rate.RetryAfter)
 	}
 	return d
 }
@@ -104,11 +104,12 @@ func (d Denial) Response() Response {
 	case auth.InsufficientScope:
 		message += d.Scope
 	case auth.RateLimited:
-		message += fmt.Sprintf("%d seconds", d.RetryAfter)
+		wait := max(1, d.RetryAfter)
+		message += fmt.Sprintf("%d seconds", wait)
 		headers = append(headers,
-			Field{"Retry-After", strconv.FormatInt(d.RetryAfter, 10)},
+			Field{"Retry-After", strconv.FormatInt(wait, 10)},
 			Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)},
-			Field{"RateLimit", rateState(0, d.RetryAfter)})
+			Field{"RateLimit", rateState(0, wait)})
 	default:
 	}
 	if a.status == http.StatusUnauthorized || d.Reason == auth.InsufficientScope {
@@ -190,10 +191,10 @@ func (d Denial) Encode() string {
 			v.Set(name, text)
 		}
 	}
-	if d.RetryAfter != 0 {
-		v.Set("requests", strconv.FormatInt(d.Requests, 10))
-		v.Set("window", strconv.FormatInt(d.Window, 10))
-		v.Set("retry", strconv.FormatInt(d.RetryAfter, 10))
+	for name, n := range map[string]int64{"requests": d.Requests, "window": d.Window, "retry": d.RetryAfter} {
+		if n != 0 {
+			v.Set(name, strconv.FormatInt(n, 10))
+		}
 	}
 	return v.Encode()
 }
@@ -228,6 +229,9 @@ func ParseDenial(s string) (Denial, error) {
 				return Denial{}, ErrDenial
 			}
 		}
+	}
+	if d.Encode() != s {
+		return Denial{}, ErrDenial
 	}
 	return d, nil
 }

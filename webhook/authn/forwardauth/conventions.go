@@ -15,18 +15,21 @@ type convention struct {
 	read func(in *http.Request, appended string, out *auth.Request) error
 	// appends is a proxy that appends the client's path and query to ours.
 	appends bool
-	// relays is a proxy that passes our status, headers and body on to the client.
-	// Others get 401 or 403, and then ask for the denial itself at DenialPath.
-	relays bool
+	// asksAgain is a proxy that doesn't pass our status, headers and body on to the
+	// client. It gets 401 or 403, and then asks for the denial itself at DenialPath.
+	asksAgain bool
+	// fails is a proxy to which 5xx isn't an answer but a failure, which it may be
+	// told to let pass. It gets 403, with the client's status in StatusHeader.
+	fails bool
 }
 
 // conventions by name, which is also the door's name in metrics.
 var conventions = map[string]convention{
-	"nginx":   {read: readOriginal},
-	"traefik": {read: readForwarded, relays: true},
-	"caddy":   {read: readForwarded, relays: true},
-	"haproxy": {read: readForwarded, relays: true},
-	"envoy":   {read: readAppended, appends: true, relays: true},
+	"nginx":   {read: readOriginal, asksAgain: true},
+	"traefik": {read: readForwarded},
+	"caddy":   {read: readForwarded},
+	"haproxy": {read: readForwarded},
+	"envoy":   {read: readAppended, appends: true, fails: true},
 }
 
 var (

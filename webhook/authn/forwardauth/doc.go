@@ -5,5 +5,6 @@
 //	/authorize/<convention>[/<namespace>/<api>][?scopes=a,b]
 //
 // under which only the headers are read that this proxy overwrites. To all of
-// them any 2xx means allow, so no denial is ever 2xx.
+// them 2xx means allow, so no denial is ever 2xx. What a client sees is another
+// thing: a proxy that doesn't pass our response on asks for it at /denial.
 package forwardauth

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	DenialPath = "/denial"
 	// DenialHeader holds a denial as text.
 	DenialHeader = "X-Apikey-Denial"
+	// StatusHeader holds the status that the client shall see, for a proxy to which
+	// we can't say it.
+	StatusHeader = "X-Apikey-Status"
 	// scopesParameter names the scopes that a key must have.
 	scopesParameter = "scopes"
 	// byHost stands for a namespace, or for an API, that isn't named.
@@ -50,11 +54,6 @@ func New(authenticator func(door string) authn.Authenticator, now func() time.Ti
 // ServeHTTP implements http.Handler. It routes by the request target as it was
 // sent: http.ServeMux would redirect a path that isn't clean.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
-	defer func() {
-		if recover() != nil { // never shown: what panicked may hold the key
-			write(w, authn.Denial{Reason: auth.InternalError}.Response(), "")
-		}
-	}()
 	rest, ok := strings.CutPrefix(in.RequestURI, PathPrefix)
 	if !ok {
 		if path, _, _ := strings.Cut(in.RequestURI, "?"); path == DenialPath {
@@ -77,6 +76,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 }
 
 func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, rest string) {
+	defer func() {
+		if recover() != nil { // never shown: what panicked may hold the key
+			clear(w.Header())
+			d.deny(w, authn.Denial{Reason: auth.InternalError})
+		}
+	}()
 	r := &auth.Request{Caller: caller(in), Headers: headers(in.Header), Time: h.now()}
 	target, appended, err := splitTarget(rest, d.appends)
 	if err == nil {
@@ -91,16 +96,25 @@ func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, res
 		allow(w, &v)
 		return
 	}
-	denial := authn.NewDenial(&v)
+	d.deny(w, authn.NewDenial(&v))
+}
+
+// deny tells the proxy no in its way.
+func (c convention) deny(w http.ResponseWriter, denial authn.Denial) {
 	response := denial.Response()
-	if d.relays {
-		write(w, response, "")
-		return
-	}
-	if response.Status != http.StatusUnauthorized {
+	status := response.Status
+	switch {
+	case c.asksAgain:
+		w.Header().Set(DenialHeader, denial.Encode())
+		if status != http.StatusUnauthorized {
+			response.Status = http.StatusForbidden
+		}
+	case c.fails && status >= http.StatusInternalServerError:
+		w.Header().Set(StatusHeader, strconv.Itoa(status))
 		response.Status = http.StatusForbidden
+	default:
 	}
-	write(w, response, denial.Encode())
+	write(w, response)
 }
 
 // splitTarget reads what follows "/authorize/<convention>": the gateway's own
@@ -135,8 +149,9 @@ func splitTarget(rest string, appends bool) (t auth.Target, appended string, err
 		return t, "", fmt.Errorf("query: %w", err)
 	}
 	for name, values := range parameters {
-		if name != scopesParameter || len(values) != 1 {
-			return t, "", fmt.Errorf("query: unknown or repeated parameter %q, want %s once", name, scopesParameter)
+		// Empty, it may be what is left of a variable that isn't set.
+		if name != scopesParameter || len(values) != 1 || values[0] == "" {
+			return t, "", fmt.Errorf("query: unknown, repeated or empty parameter %q, want %s once", name, scopesParameter)
 		}
 	}
 	return authn.ParseTarget(api, parameters.Get(scopesParameter)), "", nil
@@ -162,14 +177,21 @@ func apiOf(segments []string) (string, error) {
 
 // allow lets the request through, with the key's identity for the upstream.
 // Headers that the key has no value for are there and empty, so that a proxy
-// that copies them also takes a client's own away.
+// that copies them also takes a client's own away. Envoy is told to remove them.
 func allow(w http.ResponseWriter, v *auth.Verdict) {
 	h := w.Header()
+	var remove []string
 	for _, f := range authn.Identity(v) {
 		h.Set(f.Name, f.Value)
+		if f.Value == "" {
+			remove = append(remove, f.Name)
+		}
 	}
 	if name := authn.CredentialHeader(v.Credential); name != "" {
-		h.Set("X-Envoy-Auth-Headers-To-Remove", name)
+		remove = append(remove, name)
+	}
+	if len(remove) > 0 {
+		h.Set("X-Envoy-Auth-Headers-To-Remove", strings.Join(remove, ","))
 	}
 	if v.Rate != nil {
 		for _, f := range authn.RateLimitHeaders(v.Key.Limit, *v.Rate) {
@@ -186,15 +208,12 @@ func (h *Handler) serveDenial(w http.ResponseWriter, in *http.Request) {
 	if !ok || err != nil {
 		denial = authn.Denial{Reason: auth.InternalError}
 	}
-	write(w, denial.Response(), "")
+	write(w, denial.Response())
 }
 
-func write(w http.ResponseWriter, r authn.Response, denial string) {
+func write(w http.ResponseWriter, r authn.Response) {
 	for _, f := range r.Headers {
 		w.Header().Set(f.Name, f.Value)
-	}
-	if denial != "" {
-		w.Header().Set(DenialHeader, denial)
 	}
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.Body) // the proxy hung up
