@@ -39,7 +39,9 @@ func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, h ht
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.With("listener", name).Handler(), slog.LevelDebug),
+		// Or net/http would answer `OPTIONS *` with 200 without asking the handler.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.With("listener", name).Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan error, 1)
 	go func() {

@@ -140,9 +140,9 @@ func TestWhatTheAuthServerIsTold(t *testing.T) {
 		denied  []string
 	}{
 		{envoyHTTP, []string{
-			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer KEY] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[1000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
+			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer KEY] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
 		}, []string{
-			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer x] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[1000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
+			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer x] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
 		}},
 		{nginx, []string{
 			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://api.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
@@ -175,7 +175,7 @@ func TestWhatTheAuthServerIsTold(t *testing.T) {
 			s.stopped(t, "denied", r.with(append(bearer("x"), "Email: a")...))
 			mu.Lock()
 			defer mu.Unlock()
-			if want := append(row.allowed, row.denied...); !slices.Equal(told, want) {
+			if want := slices.Concat(row.allowed, row.denied); !slices.Equal(told, want) {
 				t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 			}
 		})

@@ -118,10 +118,10 @@ func denials(s *system) []row {
 func TestDenied(t *testing.T) {
 	each(t, func(t *testing.T, s *system) {
 		for _, row := range denials(s) {
+			if row.scoped && !s.door.scoped {
+				continue
+			}
 			t.Run(row.what, func(t *testing.T) {
-				if row.scoped && !s.door.scoped {
-					t.Skip("in this recipe routes demand no scopes")
-				}
 				if row.arrange != nil {
 					row.arrange(t, s)
 				}
