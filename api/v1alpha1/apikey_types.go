@@ -34,7 +34,7 @@ type APIKey struct {
 	// spec declares the key. The empty spec is a working key of the default API.
 	//
 	// +required
-	Spec APIKeySpec `json:"spec,omitzero"`
+	Spec APIKeySpec `json:"spec"`
 
 	// status is what the controller has made of it. Auth servers enforce spec and
 	// status.keys; everything else in status is for people.

@@ -27,7 +27,7 @@ type ProtectedAPI struct {
 	// spec declares the API.
 	//
 	// +required
-	Spec ProtectedAPISpec `json:"spec,omitzero"`
+	Spec ProtectedAPISpec `json:"spec"`
 
 	// status is what the controller found.
 	//

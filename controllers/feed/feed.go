@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -172,20 +171,23 @@ func name(o client.Object) keyring.Name {
 	return keyring.Name{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// newInformer makes sure that the first list is consistent. Where the API server
-// can't stream it (KEP-3157), client-go would ask for resourceVersion "0", which
-// may be served from a cache that is behind: a revoked key would work again.
+// newInformer is client-go's, with a consistent first list.
 func newInformer(lw toolscache.ListerWatcher, o runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+	return toolscache.NewSharedIndexInformer(consistent(lw), o, resync, indexers)
+}
+
+// consistent makes sure that lists are. Where the API server can't stream the
+// first one (KEP-3157), client-go would ask for resourceVersion "0", which may be
+// served from a cache that is behind: a revoked key would work again.
+func consistent(lw toolscache.ListerWatcher) *toolscache.ListWatch {
 	inner := toolscache.ToListerWatcherWithContext(lw)
-	return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
+	return &toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			if options.ResourceVersion == "0" {
 				options.ResourceVersion, options.ResourceVersionMatch = "", ""
 			}
 			return inner.ListWithContext(ctx, options)
 		},
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			return inner.WatchWithContext(ctx, options)
-		},
-	}, o, resync, indexers)
+		WatchFuncWithContext: inner.WatchWithContext,
+	}
 }
