@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -19,6 +20,15 @@ import (
 type refusal struct {
 	Problem
 	digest string
+}
+
+// refusedBy makes a Problem with a Secret that was not even sent a refusal.
+func refusedBy(err error) error {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return &refusal{Problem: *problem}
+	}
+	return err
 }
 
 // apply does one step of a plan. Its error may be a refusal.
@@ -48,11 +58,7 @@ func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) e
 	}
 	next := issued{raw: raw, hint: s.format.Hint(raw), at: r.now().Time}
 	if _, err := desiredSecret(o.Key, next, s.target); err != nil {
-		var problem *Problem
-		if errors.As(err, &problem) {
-			return &refusal{Problem: *problem}
-		}
-		return err
+		return refusedBy(err)
 	}
 	p.Status.Keys = append([]v1alpha1.KeyVersion{{
 		Digest: raw.Digest().String(), Hint: next.hint, Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(next.at),
@@ -69,38 +75,30 @@ func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) e
 func (r *Reconciler) write(ctx context.Context, o Observed, i issued, existing *corev1.Secret) error {
 	want, err := desiredSecret(o.Key, i, existing)
 	if err != nil {
-		return err
+		return refusedBy(err)
 	}
 	if existing == nil {
 		err = r.Client.Create(ctx, want)
 	} else {
 		err = r.Client.Update(ctx, want)
 	}
-	switch {
-	case err == nil, apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	return failure(err, "writing", want.Name, i.raw.Digest().String())
+}
+
+// failure tells of a write of a Secret that failed without what the API server
+// says of it: an admission plugin may quote the Secret. A conflict stays one.
+func failure(err error, doing, name, digest string) error {
+	if err == nil || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return err
-	case refusedForSure(err):
-		return &refusal{
-			Problem: Problem{Reason: v1alpha1.ReasonWriteFailed, Message: writeFailed(want.Name, err).Error()},
-			digest:  i.raw.Digest().String(),
-		}
-	default:
-		return writeFailed(want.Name, err)
 	}
-}
-
-// writeFailed says what went wrong without what the API server says of it: an
-// admission plugin may quote the Secret.
-func writeFailed(name string, err error) error {
-	return fmt.Errorf("writing Secret %q: the API server answered %d (%s)", name, code(err), apierrors.ReasonForError(err))
-}
-
-func code(err error) int32 {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return status.Status().Code
+	told := fmt.Errorf("%s Secret %q: no answer from the API server", doing, name)
+	if answer := apierrors.APIStatus(nil); errors.As(err, &answer) {
+		told = fmt.Errorf("%s Secret %q: the API server answered %d (%s)", doing, name, answer.Status().Code, answer.Status().Reason)
 	}
-	return 0
+	if refusedForSure(err) {
+		return &refusal{Problem: Problem{Reason: v1alpha1.ReasonWriteFailed, Message: told.Error()}, digest: digest}
+	}
+	return told
 }
 
 // refusedForSure holds for answers after which the write can't have happened.
@@ -116,7 +114,7 @@ func (r *Reconciler) delete(ctx context.Context, o Observed, s *corev1.Secret) e
 	if err == nil {
 		r.Recorder.Eventf(o.Key, nil, corev1.EventTypeNormal, "SecretDeleted", "Delete", "deleted Secret %q", s.Name)
 	}
-	return client.IgnoreNotFound(err)
+	return failure(client.IgnoreNotFound(err), "deleting", s.Name, "")
 }
 
 // writeStatus writes status if it changed, with the resourceVersion that the
@@ -147,5 +145,11 @@ func (r *Reconciler) tell(k *v1alpha1.APIKey, reason string) {
 			}
 		}
 	}
+	if len(message) > maxNote {
+		message = strings.ToValidUTF8(message[:maxNote-len("…")], "") + "…"
+	}
 	r.Recorder.Eventf(k, nil, kind, reason, "Reconcile", "%s", message)
 }
+
+// maxNote is how many bytes the API server takes in an event's note.
+const maxNote = 1024

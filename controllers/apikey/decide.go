@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,8 +65,8 @@ type Held struct {
 // Observed is all that a decision is made from, read live.
 type Observed struct {
 	Key *v1alpha1.APIKey
-	// Target is the Secret of the wanted name; Previous another one of ours, that
-	// of status.secretName first.
+	// Target is the Secret of the wanted name; Previous another one of ours, the
+	// most useful one.
 	Target, Previous Held
 	// Problem is why no key can be issued, nil if one can.
 	Problem *Problem
@@ -115,12 +114,11 @@ func Decide(o Observed) Plan {
 	if d.status.SecretPhase == "" {
 		d.status.SecretPhase = v1alpha1.SecretNone
 	}
+	d.supersede()
 	if d.revokedBySpec() {
-		d.supersede()
 		return d.revoked()
 	}
 	d.dropEnded()
-	d.supersede()
 	if d.recordFacts() {
 		return Plan{Step: Record, Status: d.status}
 	}
@@ -134,8 +132,7 @@ type decision struct {
 
 // next decides for a key that isn't revoked and whose facts are recorded.
 func (d *decision) next() Plan {
-	current := d.current()
-	inTarget := current != nil && d.Target.Ownership == Ours && d.holds(d.Target, current)
+	current, inTarget := d.current(), d.inTarget()
 	switch {
 	case d.Target.Ownership == Foreign:
 		return d.waiting(v1alpha1.ReasonSecretConflict,
@@ -211,111 +208,6 @@ func (d *decision) revoked() Plan {
 	return p
 }
 
-// recordFacts brings status.keys in line with what our Secrets hold, and reports
-// whether that changed anything that must be written before the next step.
-func (d *decision) recordFacts() bool {
-	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
-	switch {
-	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable:
-		d.status.Keys = []v1alpha1.KeyVersion{{
-			Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
-		}}
-	case d.unpromoted(target):
-		// Writes of the others can't land any more: this one changed what they
-		// depend on.
-		d.promote(target)
-		d.dropLost()
-	case target >= 0 && d.status.Keys[target].Phase == v1alpha1.KeyCurrent:
-		if d.status.SecretPhase == v1alpha1.SecretPresent && d.status.SecretName == SecretName(d.Key) {
-			return false
-		}
-	case d.unpromoted(previous):
-		// The Secret was renamed just after it was written.
-		d.promote(previous)
-		return true
-	default:
-		return false
-	}
-	if d.Previous.Ownership == Ours && !d.Previous.Terminating {
-		// The name changes only when the previous Secret is gone, or nobody would
-		// remember it.
-		return false
-	}
-	d.status.SecretPhase, d.status.SecretName = v1alpha1.SecretPresent, SecretName(d.Key)
-	if c := d.current(); c != nil {
-		d.status.Hint = c.Hint
-	}
-	return true
-}
-
-// heldBy returns the index of the version that a Secret of ours holds, or -1.
-func (d *decision) heldBy(h Held) int {
-	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return h.Ownership == Ours && d.holds(h, &v) })
-}
-
-// unpromoted reports whether a version isn't known to have reached a Secret.
-func (d *decision) unpromoted(i int) bool {
-	return i >= 0 && (d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded)
-}
-
-// promote makes a version current: it has reached a Secret.
-func (d *decision) promote(i int) {
-	promoted := d.status.Keys[i]
-	promoted.Phase, promoted.NotAfter = v1alpha1.KeyCurrent, nil
-	keys := []v1alpha1.KeyVersion{promoted}
-	for _, v := range slices.Delete(d.status.Keys, i, i+1) {
-		if v.Phase == v1alpha1.KeyCurrent {
-			v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(Overlap)
-		}
-		keys = append(keys, v)
-	}
-	d.status.Keys = keys
-}
-
-// dropLost takes out the versions that were lost before they reached a Secret.
-func (d *decision) dropLost() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded
-	})
-}
-
-// supersede gives a deadline to a version that is still pending and not in the
-// Secret: its raw key was in memory only, and is lost. The write that was to
-// deliver it may still land, so it is accepted for a while, unless the API server
-// has said that it refused that write.
-func (d *decision) supersede() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.Phase == v1alpha1.KeyPending && v.Digest == d.RefusedDigest
-	})
-	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
-	for i := range d.status.Keys {
-		v := &d.status.Keys[i]
-		if v.Phase == v1alpha1.KeyPending && i != target && i != previous {
-			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
-		}
-	}
-}
-
-// dropEnded takes out the versions whose deadline has passed.
-func (d *decision) dropEnded() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
-	})
-}
-
-func (d *decision) current() *v1alpha1.KeyVersion {
-	for i := range d.status.Keys {
-		if d.status.Keys[i].Phase == v1alpha1.KeyCurrent {
-			return &d.status.Keys[i]
-		}
-	}
-	return nil
-}
-
-func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {
-	return h.Digest != nil && h.Digest.String() == v.Digest
-}
-
 func (d *decision) revokedBySpec() bool { return d.Key.Spec.State == v1alpha1.DesiredRevoked }
 
 func (d *decision) suspended() bool { return d.Key.Spec.State == v1alpha1.DesiredSuspended }
@@ -338,15 +230,6 @@ func (d *decision) standing() v1alpha1.KeyState {
 	default:
 		return v1alpha1.StateActive
 	}
-}
-
-// deadline is a time from now, but not after the key's own end.
-func (d *decision) deadline(after time.Duration) *metav1.Time {
-	t := metav1.NewTime(d.Now.Add(after)).Rfc3339Copy()
-	if end := d.Key.Spec.ExpiresAt; end != nil && end.Before(&t) {
-		t = *end
-	}
-	return &t
 }
 
 func (d *decision) waiting(reason, message string, again time.Duration) Plan {

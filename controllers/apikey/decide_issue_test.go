@@ -32,6 +32,10 @@ func TestFirstIssue(t *testing.T) {
 		spec: []edit{expires(4 * time.Minute)}, keys: "k1 Pending",
 		want: outcome{Issue, "Pending", "False Issuing", "None", "k1 Superseded 4m", 0},
 	}, {
+		name: "that has passed already: forgotten at once",
+		spec: []edit{expires(-time.Second)}, keys: "k1 Pending",
+		want: outcome{Settle, "Expired", "False Expired", "None", "", 0},
+	}, {
 		name: "superseded keeps its deadline",
 		keys: "k2 Pending, k1 Superseded 3m",
 		want: outcome{Issue, "Pending", "False Issuing", "None", "k2 Superseded 10m, k1 Superseded 3m", 0},

@@ -232,9 +232,13 @@ func TestRename(t *testing.T) {
 		spec: renamed, keys: "k1 Current", previous: foreign,
 		want: outcome{Issue, "Active", "False Issuing", "Present key", "k1 Current", 0},
 	}, {
-		name: "lost and renamed: the changed old one goes when the new key is in place",
+		name: "lost and renamed: promoted as ever",
 		spec: renamed, keys: "k2 Pending, k1 Current", target: holds("k2"), previous: holds("k9"),
-		want: outcome{DeletePrevious, "Active", "False Issuing", "Present key", "k2 Current, k1 Retiring 1h", 0},
+		want: outcome{Record, "Active", "False Issuing", "Present key", "k2 Current, k1 Retiring 1h", 0},
+	}, {
+		name: "and then the changed old one goes",
+		spec: renamed, keys: "k2 Current, k1 Retiring 1h", target: holds("k2"), previous: holds("k9"),
+		want: outcome{DeletePrevious, "Active", "True Issued", "Present key", "k2 Current, k1 Retiring 1h", 0},
 	}, {
 		name: "somebody else's old one isn't touched",
 		spec: renamed, keys: "k1 Current", target: holds("k1"), previous: foreign,
@@ -250,7 +254,15 @@ func TestRename(t *testing.T) {
 	}, {
 		name: "renamed, and a late write of a lost key landed under the old name",
 		spec: renamed, keys: "k2 Current, k1 Superseded 3m", secret: "new", target: holds("k2"), previous: holds("k1"),
-		want: outcome{DeletePrevious, "Active", "True Issued", "Present new", "k2 Current, k1 Superseded 3m", 0},
+		want: outcome{Record, "Active", "True Issued", "Present new", "k2 Current, k1 Retiring 1h", 0},
+	}, {
+		name: "both names were written to: the wanted one's is the key, the other's retires",
+		spec: renamed, keys: "k2 Pending, k1 Superseded 3m", target: holds("k2"), previous: holds("k1"),
+		want: outcome{Record, "Pending", "False Issuing", "None", "k2 Current, k1 Retiring 1h", 0},
+	}, {
+		name: "renamed back before a later key was promoted: it retires",
+		keys: "k2 Pending, k1 Current", target: holds("k1"), previous: holds("k2"),
+		want: outcome{Record, "Active", "False Issuing", "Present key", "k2 Retiring 1h, k1 Current", 0},
 	}, {
 		name: "renamed without an API: nothing is copied",
 		spec: renamed, keys: "k1 Current", previous: holds("k1"), problem: noAPI,

@@ -1,11 +1,14 @@
 package apikey
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -122,3 +125,11 @@ func secretOf(s v1alpha1.APIKeyStatus) string {
 func (s Step) String() string {
 	return [...]string{"Settle", "Record", "Issue", "Update", "Copy", "DeleteTarget", "DeletePrevious"}[s]
 }
+
+// cmpEmpty takes no map for an empty one.
+var cmpEmpty = cmpopts.EquateEmpty()
+
+func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// ignoreType takes objects with and without their kind for equal.
+var ignoreType = cmpopts.IgnoreFields(corev1.Secret{}, "TypeMeta")

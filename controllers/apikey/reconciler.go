@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,7 +24,8 @@ import (
 
 // Reconciler issues the keys of APIKeys.
 type Reconciler struct {
-	// Client writes, and reads ProtectedAPIs from a cache.
+	// Client writes, and reads from a cache: ProtectedAPIs, and which Secrets are
+	// ours.
 	Client client.Client
 	// Live reads APIKeys and Secrets from the API server: a decision about keys is
 	// never made from a cache.
@@ -95,12 +97,8 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 	o.Target, s.inTarget = held(k, s.target)
 	s.inTarget = withHint(s.inTarget, k, s.format)
 	o.Hint = s.inTarget.hint
-	if former := k.Status.SecretName; former != "" && former != SecretName(k) {
-		if s.previous, err = r.secret(ctx, k.Namespace, former); err != nil {
-			return nil, s, err
-		}
-		o.Previous, s.inPrev = held(k, s.previous)
-		s.inPrev = withHint(s.inPrev, k, s.format)
+	if err := r.observeOthers(ctx, o, &s); err != nil {
+		return nil, s, err
 	}
 	if o.Problem == nil && o.Target.Digest != nil {
 		want, err := desiredSecret(k, s.inTarget, s.target)
@@ -110,6 +108,32 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 		o.Target.UpToDate = err == nil && sameSecret(s.target, want)
 	}
 	return o, s, nil
+}
+
+// observeOthers reads our Secrets of other names: that of status.secretName, and
+// those that a rename or a late write left behind, which the cache knows of.
+func (r *Reconciler) observeOthers(ctx context.Context, o *Observed, s *secrets) error {
+	k := o.Key
+	names := sets.New(k.Status.SecretName)
+	var list corev1.SecretList
+	err := r.Client.List(ctx, &list, client.InNamespace(k.Namespace),
+		client.MatchingLabels{v1alpha1.LabelAPIKeyUID: string(k.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		names.Insert(list.Items[i].Name)
+	}
+	for _, name := range sets.List(names.Delete("", SecretName(k))) {
+		other, err := r.secret(ctx, k.Namespace, name)
+		if err != nil {
+			return err
+		}
+		if h, raw := held(k, other); usefulness(k.Status.Keys, h) > usefulness(k.Status.Keys, o.Previous) {
+			o.Previous, s.previous, s.inPrev = h, other, withHint(raw, k, s.format)
+		}
+	}
+	return nil
 }
 
 // secret reads a Secret live; nil if there is none.

@@ -3,7 +3,6 @@ package apikey
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -151,8 +150,8 @@ func held(k *v1alpha1.APIKey, s *corev1.Secret) (Held, issued) {
 	if h.Ownership != Ours {
 		return h, issued{}
 	}
-	raw, err := rawIn(s)
-	if err != nil {
+	raw := rawIn(k, s)
+	if raw.IsZero() {
 		return h, issued{}
 	}
 	digest := raw.Digest()
@@ -178,15 +177,25 @@ func ownership(k *v1alpha1.APIKey, s *corev1.Secret) Ownership {
 	}
 }
 
-var errNoKey = errors.New("the Secret holds no raw key")
-
-// rawIn returns the raw key in a Secret of ours, whose annotation says where.
-func rawIn(s *corev1.Secret) (key.Raw, error) {
-	raw := key.NewRaw(string(s.Data[s.Annotations[v1alpha1.AnnotationEntry]]))
-	if !raw.InBounds() {
-		return key.Raw{}, errNoKey
+// rawIn returns the raw key in a Secret of ours, zero if there is none. An
+// annotation says where it is; should somebody have changed that, it is where spec
+// wants it.
+func rawIn(k *v1alpha1.APIKey, s *corev1.Secret) key.Raw {
+	var found key.Raw
+	for _, entry := range []string{entryName(k), s.Annotations[v1alpha1.AnnotationEntry]} {
+		if raw := key.NewRaw(string(s.Data[entry])); raw.InBounds() {
+			if found = raw; knows(k, raw) {
+				return raw
+			}
+		}
 	}
-	return raw, nil
+	return found
+}
+
+// knows reports whether a raw key is one of an APIKey's.
+func knows(k *v1alpha1.APIKey, raw key.Raw) bool {
+	digest := raw.Digest().String()
+	return slices.ContainsFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == digest })
 }
 
 // sameSecret reports whether there is nothing to write.

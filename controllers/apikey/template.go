@@ -18,20 +18,66 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
 
-// maxEntry bounds what one template may write, in bytes.
-const maxEntry = 16 << 10
+const (
+	// maxEntry bounds what one template may write, in bytes, and what each of its
+	// functions may return.
+	maxEntry = 16 << 10
+	// maxWork bounds what its functions may return altogether.
+	maxWork = 64 * maxEntry
+)
 
-// templateFunctions are all that a template may call, besides those of
-// text/template in builtinFunctions.
-var templateFunctions = template.FuncMap{
-	"base64":   func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
-	"json":     toJSON,
-	"lower":    strings.ToLower,
-	"upper":    strings.ToUpper,
-	"trim":     strings.TrimSpace,
-	"join":     func(separator string, list []string) string { return strings.Join(list, separator) },
-	"urlquery": url.QueryEscape,
+// work is what the functions of one template have returned: without a bound a
+// variable that grows in a loop would take all memory.
+type work struct{ bytes int }
+
+func (w *work) add(n int) error {
+	if n > maxEntry {
+		return errTooLong
+	}
+	if w.bytes += n; w.bytes > maxWork {
+		return errTooMuch
+	}
+	return nil
 }
+
+// done bounds the result of a function that can't grow its argument by much.
+func (w *work) done(s string) (string, error) { return s, w.add(len(s)) }
+
+// functions are all that a template may call, besides those of text/template in
+// builtinFunctions.
+func (w *work) functions() template.FuncMap {
+	return template.FuncMap{
+		"base64":   func(s string) (string, error) { return w.done(base64.StdEncoding.EncodeToString([]byte(s))) },
+		"json":     w.json,
+		"lower":    func(s string) (string, error) { return w.done(strings.ToLower(s)) },
+		"upper":    func(s string) (string, error) { return w.done(strings.ToUpper(s)) },
+		"trim":     func(s string) (string, error) { return w.done(strings.TrimSpace(s)) },
+		"join":     w.join,
+		"urlquery": func(s string) (string, error) { return w.done(url.QueryEscape(s)) },
+	}
+}
+
+func (w *work) json(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	return w.done(string(b))
+}
+
+// join may multiply the length of its argument.
+func (w *work) join(separator string, list []string) (string, error) {
+	n := len(separator) * max(0, len(list)-1)
+	for _, s := range list {
+		n += len(s)
+	}
+	if err := w.add(n); err != nil {
+		return "", err
+	}
+	return strings.Join(list, separator), nil
+}
+
+var ourFunctions = new(work).functions()
 
 var builtinFunctions = []string{"index", "len", "eq", "ne", "and", "or", "not"}
 
@@ -89,7 +135,7 @@ func CheckTemplates(k *v1alpha1.APIKey, format key.Format) error {
 
 // render renders one template. Its error may show data: it is for stand-ins.
 func render(text string, data templateData) ([]byte, error) {
-	t, err := template.New("template").Option("missingkey=error").Funcs(templateFunctions).Parse(text)
+	t, err := template.New("template").Option("missingkey=error").Funcs(new(work).functions()).Parse(text)
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
@@ -104,8 +150,10 @@ func render(text string, data templateData) ([]byte, error) {
 	}
 	var out bounded
 	if err := t.Execute(&out, data); err != nil {
-		if errors.Is(err, errTooLong) {
-			return nil, errTooLong
+		for _, bound := range []error{errTooLong, errTooMuch} {
+			if errors.Is(err, bound) {
+				return nil, bound
+			}
 		}
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
@@ -176,19 +224,17 @@ func checkArgument(n parse.Node) error {
 	case *parse.ChainNode:
 		return checkArgument(n.Node)
 	case *parse.IdentifierNode:
-		if _, ours := templateFunctions[n.Ident]; !ours && !slices.Contains(builtinFunctions, n.Ident) {
+		if _, ours := ourFunctions[n.Ident]; !ours && !slices.Contains(builtinFunctions, n.Ident) {
 			return fmt.Errorf("function %q is not allowed", n.Ident)
 		}
 	}
 	return nil
 }
 
-func toJSON(v any) (string, error) {
-	b, err := json.Marshal(v)
-	return string(b), err
-}
-
-var errTooLong = fmt.Errorf("the result is longer than %d bytes", maxEntry)
+var (
+	errTooLong = fmt.Errorf("the result is longer than %d bytes", maxEntry)
+	errTooMuch = fmt.Errorf("the functions return more than %d bytes altogether", maxWork)
+)
 
 // bounded is a writer that refuses to hold more than maxEntry.
 type bounded struct{ bytes []byte }

@@ -1,0 +1,154 @@
+package apikey
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/hack/devcluster"
+)
+
+// manage runs the reconciler in a manager until the test ends, with a cache that
+// holds our Secrets only.
+func (w *world) manage() {
+	w.Helper()
+	label, err := labels.NewRequirement(v1alpha1.LabelAPIKeyUID, selection.Exists, nil)
+	w.must(err)
+	m, err := ctrl.NewManager(devcluster.For(w.T).Config, ctrl.Options{
+		Scheme: newScheme(w.T),
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
+			ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {
+				Label: labels.NewSelector().Add(*label), Namespaces: map[string]cache.Config{w.namespace: {}},
+			}},
+		},
+		Controller: config.Controller{SkipNameValidation: new(true)},
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Logger:     ctrl.LoggerFrom(w.logging()),
+	})
+	w.must(err)
+	r := &Reconciler{
+		Client: m.GetClient(), Live: m.GetAPIReader(),
+		Recorder: m.GetEventRecorder("apikey-operator"), Clock: clock.RealClock{}, Random: rand.Reader,
+	}
+	w.must(r.SetupWithManager(w.Context(), m))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(ctx) }()
+	w.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.Errorf("the manager ends with %v", err)
+		}
+	})
+}
+
+// eventuallyReady waits until an APIKey says so of its present generation.
+func (w *world) eventuallyReady(name, reason string) {
+	w.Helper()
+	w.eventually(name+" becomes "+reason, func(ctx context.Context) (bool, error) {
+		k := &v1alpha1.APIKey{}
+		err := w.client.Get(ctx, w.named(name), k)
+		return readyReason(&k.Status) == reason && k.Status.ObservedGeneration == k.Generation, err
+	})
+}
+
+// TestWatches: what the controller must be told of, it is told of.
+func TestWatches(t *testing.T) {
+	w := newWorld(t)
+	w.create("early", opens("api"))
+	w.create("plain")
+	w.manage()
+	w.eventuallyReady("early", v1alpha1.ReasonAPINotFound)
+	w.eventuallyReady("plain", v1alpha1.ReasonIssued)
+
+	p := &v1alpha1.ProtectedAPI{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "api"}}
+	p.Spec.AllowedNamespaces = &v1alpha1.AllowedNamespaces{
+		From: "Selector", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"keys": "welcome"}},
+	}
+	w.must(w.client.Create(w.Context(), p))
+	w.eventuallyReady("early", v1alpha1.ReasonNamespaceNotAllowed)
+	w.label(map[string]string{"keys": "welcome"})
+	w.eventuallyReady("early", v1alpha1.ReasonIssued)
+
+	raw := w.raw("plain")
+	w.deleteSecret("plain")
+	w.eventually("the lost key is replaced", func(ctx context.Context) (bool, error) {
+		s := &corev1.Secret{}
+		err := w.client.Get(ctx, w.named("plain"), s)
+		return err == nil && string(s.Data["api-key"]) != raw, client.IgnoreNotFound(err)
+	})
+	w.eventuallyReady("plain", v1alpha1.ReasonIssued)
+	raw = w.raw("plain")
+	w.changeSecret("plain", func(s *corev1.Secret) { s.Labels = map[string]string{"theirs": "x"} })
+	w.eventually("our label is put back", func(context.Context) (bool, error) {
+		s := w.secret("plain")
+		return s.Labels[v1alpha1.LabelAPIKeyUID] == string(w.key("plain").UID) && s.Labels["theirs"] == "x", nil
+	})
+	if w.raw("plain") != raw {
+		t.Error("a label was removed, and the raw key has changed")
+	}
+
+	w.edit("plain", secretLike(v1alpha1.SecretTemplate{Name: "other"}))
+	w.eventually("the Secret is renamed", func(ctx context.Context) (bool, error) {
+		return apierrors.IsNotFound(w.client.Get(ctx, w.named("plain"), &corev1.Secret{})), nil
+	})
+	if w.raw("other") != raw {
+		t.Error("the Secret was renamed, and the raw key has changed")
+	}
+	w.edit("plain", revoked)
+	w.eventuallyReady("plain", v1alpha1.ReasonRevoked)
+	w.wantNoSecret("other")
+
+	w.must(w.client.Delete(w.Context(), w.key("early")))
+	w.eventually("the Secret goes with its APIKey", func(ctx context.Context) (bool, error) {
+		return apierrors.IsNotFound(w.client.Get(ctx, w.named("early"), &corev1.Secret{})), nil
+	})
+	w.wantEvents("plain", "Issued", "SecretDeleted", "Revoked")
+	w.wantEvents("early", "APINotFound", "NamespaceNotAllowed", "Issued")
+}
+
+// wantEvents waits for the API server's own record.
+func (w *world) wantEvents(name string, reasons ...string) {
+	w.Helper()
+	for _, reason := range reasons {
+		w.eventually("an event says "+reason, func(ctx context.Context) (bool, error) {
+			var list eventsv1.EventList
+			if err := w.client.List(ctx, &list, client.InNamespace(w.namespace)); err != nil {
+				return false, err
+			}
+			for _, e := range list.Items {
+				if e.Regarding.Name == name && e.Reason == reason {
+					return true, nil
+				}
+			}
+			return false, nil
+		})
+	}
+}
+
+// TestLongProblems: an event holds up to 1024 bytes, a condition more.
+func TestLongProblems(t *testing.T) {
+	w := newWorld(t)
+	w.manage()
+	name := strings.Repeat("x", 1500)
+	w.create("key", secretLike(v1alpha1.SecretTemplate{Data: map[string]v1alpha1.Template{"extra": v1alpha1.Template("{{ " + name + " }}")}}))
+	w.eventuallyReady("key", v1alpha1.ReasonInvalidTemplate)
+	w.wantReady("key", v1alpha1.ReasonInvalidTemplate, "function \"x")
+	w.wantEvents("key", v1alpha1.ReasonInvalidTemplate)
+}

@@ -1,0 +1,252 @@
+package apikey
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// model is one APIKey and its Secrets in memory, with a controller that may be
+// killed at any write, and whose last write may then land late.
+type model struct {
+	t    *testing.T
+	rand *rand.Rand
+	log  []string
+
+	now     time.Time
+	key     *v1alpha1.APIKey
+	version int // of the key, as its resourceVersion
+	secrets map[string]*modelSecret
+	late    []lateWrite
+
+	noAPI, refuseWrites, refuseDeletes bool
+
+	issued, causes int             // how often a key was made, and how often there was a cause
+	seen           map[string]bool // keys that somebody could have read in a Secret of ours
+	refused        map[string]bool
+	ended          map[string]bool // digests that were dropped, by checkSuccessor for a reason
+}
+
+type modelSecret struct {
+	Ownership
+	raw                   string // the name of the raw key
+	edited                bool   // by somebody else
+	outdated, terminating bool
+	version               int
+}
+
+// lateWrite is a write that was under way when its controller was killed.
+type lateWrite struct {
+	what string
+	born time.Time
+	do   func()
+}
+
+// killed is what a write panics with when it is the controller's last.
+type killed struct{}
+
+func newModel(t *testing.T, seed uint64) *model {
+	m := &model{
+		t: t, rand: rand.New(rand.NewPCG(seed, seed)), now: start, secrets: map[string]*modelSecret{},
+		key: &v1alpha1.APIKey{}, causes: 1, seen: map[string]bool{}, refused: map[string]bool{}, ended: map[string]bool{},
+	}
+	m.key.Name, m.key.Generation = "a", 1
+	return m
+}
+
+func (m *model) note(format string, args ...any) {
+	m.log = append(m.log, fmt.Sprintf("%8s  ", m.now.Sub(start))+fmt.Sprintf(format, args...))
+}
+
+func (m *model) fail(format string, args ...any) {
+	m.t.Helper()
+	for _, l := range m.log {
+		m.t.Log(l)
+	}
+	m.t.Fatalf(format, args...)
+}
+
+func (m *model) target() string { return SecretName(m.key) }
+
+// observe is what Reconciler.observe reads. A stale list shows no Secret but
+// those that status and spec name.
+func (m *model) observe(refused *Problem, refusedKey string, stale bool) (o Observed, previous string) {
+	o = Observed{Key: m.key.DeepCopy(), Target: m.held(m.target()), Refused: refused, Hint: "ak_hint", Now: m.now}
+	if refusedKey != "" {
+		o.RefusedDigest = digestOf(refusedKey).String()
+	}
+	if m.noAPI {
+		o.Problem = noAPI
+	}
+	names := slices.Sorted(maps.Keys(m.secrets))
+	if former := m.key.Status.SecretName; former != "" {
+		names = slices.Insert(names, 0, former)
+		if stale {
+			names = names[:1]
+		}
+	} else if stale {
+		names = nil
+	}
+	for _, name := range names {
+		h := m.held(name)
+		if name != m.target() && usefulness(m.key.Status.Keys, h) > usefulness(m.key.Status.Keys, o.Previous) {
+			o.Previous, previous = h, name
+		}
+	}
+	return o, previous
+}
+
+func (m *model) held(name string) Held {
+	s := m.secrets[name]
+	if s == nil {
+		return Held{}
+	}
+	h := Held{Ownership: s.Ownership, Terminating: s.terminating}
+	if s.Ownership == Ours && s.raw != "" {
+		h.Digest, h.UpToDate = digestOf(s.raw), !s.outdated
+		h.Adoptable, h.IssuedAt = !s.edited, m.now.Truncate(time.Second)
+	}
+	return h
+}
+
+// run is one Reconcile. It is killed at its write of number last, unless that is
+// negative; it reports whether it settled.
+func (m *model) run(last int, stale bool) (settled bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(killed); !ok {
+				panic(r)
+			}
+			m.causes++ // what it was about to write may be lost
+			m.note("  killed")
+		}
+	}()
+	c := &modelRun{model: m, last: last}
+	for range maxSteps {
+		o, previous := m.observe(c.refusal, c.refusedKey, stale)
+		c.refusal, c.refusedKey = nil, ""
+		p := Decide(o)
+		m.note("  %v", outcomeOf(p))
+		if c.apply(o, p, previous); p.Step == Settle && c.refusal == nil {
+			return true
+		}
+	}
+	m.fail("not settled after %d steps", maxSteps)
+	return false
+}
+
+// modelRun is one life of a controller.
+type modelRun struct {
+	*model
+	last       int
+	refusal    *Problem
+	refusedKey string
+}
+
+func (c *modelRun) apply(o Observed, p Plan, previous string) {
+	switch p.Step {
+	case Issue:
+		c.issued++
+		name := fmt.Sprintf("k%d", c.issued)
+		if c.issued > c.causes {
+			c.fail("issued %d keys for %d causes", c.issued, c.causes)
+		}
+		keys := []v1alpha1.KeyVersion{{Digest: digestOf(name).String(), Hint: hintOf(name), Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(c.now)}}
+		p.Status.Keys = append(keys, p.Status.Keys...)
+		c.writeStatus(p.Status)
+		c.writeSecret(c.target(), name)
+	case Update:
+		c.writeSecret(c.target(), c.secrets[c.target()].raw)
+	case Copy:
+		c.writeSecret(c.target(), c.secrets[previous].raw)
+	case DeleteTarget:
+		c.deleteSecret(c.target())
+	case DeletePrevious:
+		c.deleteSecret(previous)
+	default:
+		if !equality.Semantic.DeepEqual(o.Key.Status, p.Status) {
+			c.writeStatus(p.Status)
+		}
+	}
+}
+
+// write does a write, or is killed before it, after it, or while it is under way.
+func (c *modelRun) write(what string, do func()) {
+	defer func() { c.last-- }()
+	if c.last == 0 {
+		switch c.rand.IntN(3) {
+		case 0:
+			do()
+			c.check()
+		case 1:
+			c.model.late = append(c.model.late, lateWrite{what, c.now, do})
+			c.note("  under way: %s", what)
+		}
+		panic(killed{})
+	}
+	do()
+	c.check()
+}
+
+func (c *modelRun) writeStatus(s v1alpha1.APIKeyStatus) {
+	m, decidedOn := c.model, c.version
+	c.write("status "+notation(s.Keys), func() {
+		if m.version == decidedOn {
+			m.setStatus(s)
+		}
+	})
+}
+
+func (c *modelRun) writeSecret(name, raw string) {
+	m, existing := c.model, c.secrets[name]
+	if existing != nil && existing.Ownership != Ours {
+		c.fail("a Secret that isn't ours is written")
+	}
+	if c.refuseWrites {
+		c.note("  refused")
+		c.causes++
+		c.refusal, c.refusedKey, c.refused[raw] = refusal403, raw, true
+		return
+	}
+	decidedOn := -1
+	if existing != nil {
+		decidedOn = existing.version
+	}
+	c.write("Secret "+name+" with "+raw, func() {
+		now, version := m.secrets[name], 0
+		switch {
+		case now == nil && decidedOn < 0:
+		case now != nil && now.version == decidedOn && !now.terminating:
+			version = now.version + 1
+		default:
+			return // exists already, or conflict
+		}
+		m.secrets[name] = &modelSecret{Ownership: Ours, raw: raw, version: m.rand.IntN(1<<30) + version}
+		m.seen[raw] = true
+	})
+}
+
+func (c *modelRun) deleteSecret(name string) {
+	m, existing := c.model, c.secrets[name]
+	if existing.Ownership != Ours {
+		c.fail("a Secret that isn't ours is deleted")
+	}
+	if c.refuseDeletes {
+		c.refusal = refusal403
+		return
+	}
+	decidedOn := existing.version
+	c.write("delete Secret "+name, func() {
+		if now := m.secrets[name]; now != nil && now.version == decidedOn {
+			delete(m.secrets, name)
+		}
+	})
+}

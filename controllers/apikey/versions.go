@@ -1,0 +1,165 @@
+package apikey
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// recordFacts brings status.keys in line with what our Secrets hold, and reports
+// whether that changed anything that must be written before the next step.
+func (d *decision) recordFacts() bool {
+	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
+	switch {
+	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable:
+		d.status.Keys = []v1alpha1.KeyVersion{{
+			Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
+		}}
+		d.status.Hint = d.Hint
+	case d.unpromoted(target):
+		if d.unpromoted(previous) && previous != target {
+			d.retire(previous) // the Secret was renamed just after it was written
+		}
+		// Writes of the others can't land any more: this one changed what they
+		// depend on.
+		d.promote(target)
+		d.dropLost()
+	case d.unpromoted(previous) && d.inTarget():
+		d.retire(previous)
+		return true
+	case d.unpromoted(previous):
+		d.promote(previous)
+		return true
+	case d.inTarget():
+		return d.nameSecret()
+	default:
+		return false
+	}
+	d.nameSecret()
+	return true
+}
+
+// nameSecret records the name of the Secret that holds the current key, once
+// there is no other, and reports whether it is a new one.
+func (d *decision) nameSecret() bool {
+	others := d.Previous.Ownership == Ours && !d.Previous.Terminating
+	known := d.status.SecretPhase == v1alpha1.SecretPresent && d.status.SecretName == SecretName(d.Key)
+	if others || known {
+		return false
+	}
+	d.status.SecretPhase, d.status.SecretName = v1alpha1.SecretPresent, SecretName(d.Key)
+	return true
+}
+
+// usefulness ranks Secrets of other names than the wanted one: above all one that
+// the raw key can be copied from, and then one that is yet to be deleted.
+func usefulness(keys []v1alpha1.KeyVersion, h Held) int {
+	if h.Ownership != Ours {
+		return 0
+	}
+	rank := 1
+	for _, v := range keys {
+		switch {
+		case h.Digest == nil || h.Digest.String() != v.Digest:
+		case v.Phase == v1alpha1.KeyCurrent:
+			rank = 5
+		case v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded:
+			rank = 3
+		}
+	}
+	if !h.Terminating {
+		rank++
+	}
+	return rank
+}
+
+// heldBy returns the index of the version that a Secret of ours holds, or -1.
+func (d *decision) heldBy(h Held) int {
+	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return h.Ownership == Ours && d.holds(h, &v) })
+}
+
+// unpromoted reports whether a version isn't known to have reached a Secret.
+func (d *decision) unpromoted(i int) bool {
+	return i >= 0 && (d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded)
+}
+
+// promote makes a version current: it has reached a Secret.
+func (d *decision) promote(i int) {
+	for former := range d.status.Keys {
+		if d.status.Keys[former].Phase == v1alpha1.KeyCurrent {
+			d.retire(former)
+		}
+	}
+	promoted := d.status.Keys[i]
+	promoted.Phase, promoted.NotAfter = v1alpha1.KeyCurrent, nil
+	d.status.Hint = promoted.Hint
+	d.status.Keys = slices.Insert(slices.Delete(d.status.Keys, i, i+1), 0, promoted)
+}
+
+// retire ends a version that was in a Secret, after the overlap.
+func (d *decision) retire(i int) {
+	v := &d.status.Keys[i]
+	v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(Overlap)
+}
+
+// dropLost takes out the versions that were lost before they reached a Secret.
+func (d *decision) dropLost() {
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded
+	})
+}
+
+// supersede gives a deadline to a version that is still pending and not in the
+// Secret: its raw key was in memory only, and is lost. The write that was to
+// deliver it may still land, so it is accepted for a while, unless the API server
+// has said that it refused that write.
+func (d *decision) supersede() {
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return v.Phase == v1alpha1.KeyPending && v.Digest == d.RefusedDigest
+	})
+	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
+	for i := range d.status.Keys {
+		v := &d.status.Keys[i]
+		if v.Phase == v1alpha1.KeyPending && i != target && i != previous {
+			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
+		}
+	}
+}
+
+// dropEnded takes out the versions whose deadline has passed.
+func (d *decision) dropEnded() {
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
+	})
+}
+
+func (d *decision) current() *v1alpha1.KeyVersion {
+	for i := range d.status.Keys {
+		if d.status.Keys[i].Phase == v1alpha1.KeyCurrent {
+			return &d.status.Keys[i]
+		}
+	}
+	return nil
+}
+
+// inTarget reports whether the wanted Secret is ours and holds the current key.
+func (d *decision) inTarget() bool {
+	current := d.current()
+	return current != nil && d.Target.Ownership == Ours && d.holds(d.Target, current)
+}
+
+func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {
+	return h.Digest != nil && h.Digest.String() == v.Digest
+}
+
+// deadline is a time from now, but not after the key's own end.
+func (d *decision) deadline(after time.Duration) *metav1.Time {
+	t := metav1.NewTime(d.Now.Add(after)).Rfc3339Copy()
+	if end := d.Key.Spec.ExpiresAt; end != nil && end.Before(&t) {
+		t = *end
+	}
+	return &t
+}
