@@ -33,14 +33,13 @@ func API(p *v1alpha1.ProtectedAPI, namespaces Namespaces) *keyring.API {
 	api := &keyring.API{
 		Name:            keyring.Name{Namespace: p.Namespace, Name: p.Name},
 		CreatedAt:       p.CreationTimestamp.Time,
-		Credentials:     credentials(p.Spec.Credentials),
 		DenyEmptyScopes: p.Spec.EmptyScopes == v1alpha1.EmptyScopesDeny,
 	}
 	for _, h := range p.Spec.Hosts {
 		api.Hosts = append(api.Hosts, string(h))
 	}
 	api.Formats, api.Err = formats(p.Spec.KeyFormat)
-	for _, step := range []func(*v1alpha1.ProtectedAPI, *keyring.API) error{setBindings, setTrustedProxies} {
+	for _, step := range []func(*v1alpha1.ProtectedAPI, *keyring.API) error{setCredentials, setBindings, setTrustedProxies, checkEmptyScopes} {
 		if err := step(p, api); err != nil {
 			api.Err = err
 		}
@@ -51,26 +50,39 @@ func API(p *v1alpha1.ProtectedAPI, namespaces Namespaces) *keyring.API {
 	return api
 }
 
-func credentials(specs []v1alpha1.Credential) []keyring.Credential {
-	if len(specs) == 0 {
-		return keyring.DefaultCredentials()
+func setCredentials(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
+	if len(p.Spec.Credentials) == 0 {
+		api.Credentials = keyring.DefaultCredentials()
+		return nil
 	}
-	places := make([]keyring.Credential, 0, len(specs))
-	for _, c := range specs {
-		switch c.Type {
-		case v1alpha1.CredentialBearer:
-			places = append(places, keyring.Credential{Place: keyring.Bearer})
-		case v1alpha1.CredentialBasic:
-			places = append(places, keyring.Credential{Place: keyring.Basic})
-		case v1alpha1.CredentialHeader:
-			places = append(places, keyring.Credential{Place: keyring.Header, Name: strings.ToLower(string(c.Header.Name))})
-		case v1alpha1.CredentialQuery:
-			places = append(places, keyring.Credential{Place: keyring.Query, Name: c.Query.Name})
-		case v1alpha1.CredentialCookie:
-			places = append(places, keyring.Credential{Place: keyring.Cookie, Name: c.Cookie.Name})
+	for i, c := range p.Spec.Credentials {
+		place := keyring.Credential{}
+		switch {
+		case c.Type == v1alpha1.CredentialBearer:
+			place.Place = keyring.Bearer
+		case c.Type == v1alpha1.CredentialBasic:
+			place.Place = keyring.Basic
+		case c.Type == v1alpha1.CredentialHeader && c.Header != nil:
+			place = keyring.Credential{Place: keyring.Header, Name: strings.ToLower(string(c.Header.Name))}
+		case c.Type == v1alpha1.CredentialQuery && c.Query != nil:
+			place = keyring.Credential{Place: keyring.Query, Name: c.Query.Name}
+		case c.Type == v1alpha1.CredentialCookie && c.Cookie != nil:
+			place = keyring.Credential{Place: keyring.Cookie, Name: c.Cookie.Name}
+		default:
+			return fmt.Errorf("spec.credentials[%d]: type %q is not known, or lacks its name", i, c.Type)
 		}
+		api.Credentials = append(api.Credentials, place)
 	}
-	return places
+	return nil
+}
+
+func checkEmptyScopes(p *v1alpha1.ProtectedAPI, _ *keyring.API) error {
+	switch p.Spec.EmptyScopes {
+	case "", v1alpha1.EmptyScopesDeny, v1alpha1.EmptyScopesFullAccess:
+		return nil
+	default:
+		return fmt.Errorf("spec.emptyScopes: %q is not known", p.Spec.EmptyScopes)
+	}
 }
 
 func setBindings(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
@@ -120,6 +132,8 @@ func setNamespaces(p *v1alpha1.ProtectedAPI, namespaces Namespaces, api *keyring
 		api.Namespaces[p.Namespace] = true
 	case from.From == v1alpha1.NamespacesAll:
 		api.AllNamespaces = true
+	case from.From != v1alpha1.NamespacesSelector:
+		return fmt.Errorf("from %q is not known", from.From)
 	default:
 		selector, err := metav1.LabelSelectorAsSelector(from.Selector)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
@@ -91,9 +93,7 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 		Project:     k.Spec.Project,
 		Environment: string(k.Spec.Environment),
 	}
-	if k.Spec.ExpiresAt != nil {
-		out.ExpiresAt = k.Spec.ExpiresAt.Time
-	}
+	out.ExpiresAt = deadline(k.Spec.ExpiresAt)
 	if o := k.Spec.Owner; o != nil {
 		out.OwnerName, out.OwnerEmail = o.Name, o.Email
 	}
@@ -144,8 +144,12 @@ func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
 		return ratelimit.Limit{}, fmt.Errorf("spec.rateLimit: %d requests in %q can't be counted", r.Requests, r.Period)
 	}
 	l := ratelimit.Limit{Requests: int64(r.Requests), Period: period}
-	if r.Algorithm == v1alpha1.TokenBucket {
+	switch r.Algorithm {
+	case "", v1alpha1.FixedWindow:
+	case v1alpha1.TokenBucket:
 		l.Algorithm, l.Burst = ratelimit.TokenBucket, int64(r.Burst)
+	default:
+		return ratelimit.Limit{}, fmt.Errorf("spec.rateLimit.algorithm: %q is not known", r.Algorithm)
 	}
 	return l, nil
 }
@@ -158,11 +162,20 @@ func versions(in []v1alpha1.KeyVersion) []keyring.Version {
 		if err != nil {
 			continue
 		}
-		one := keyring.Version{Digest: d, Hint: v.Hint}
-		if v.NotAfter != nil {
-			one.NotAfter = v.NotAfter.Time
-		}
-		out = append(out, one)
+		out = append(out, keyring.Version{Digest: d, Hint: v.Hint, NotAfter: deadline(v.NotAfter)})
 	}
 	return out
+}
+
+// deadline returns a time, zero if there is none. The year 1, which Go takes for
+// no time, has passed.
+func deadline(t *metav1.Time) time.Time {
+	switch {
+	case t == nil:
+		return time.Time{}
+	case t.IsZero():
+		return time.Unix(0, 0)
+	default:
+		return t.Time
+	}
 }
