@@ -39,7 +39,7 @@ func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) e
 	case Update:
 		return r.write(ctx, o, s.inTarget, s.target)
 	case Copy:
-		return r.write(ctx, o, s.inPrev, nil)
+		return r.write(ctx, o, s.inPrev, s.target)
 	case DeleteTarget:
 		return r.delete(ctx, o, s.target)
 	case DeletePrevious:

@@ -91,7 +91,7 @@ const (
 	Issue
 	// Update brings the Secret up to date around the raw key that it holds.
 	Update
-	// Copy creates the Secret of the new name with the raw key of the previous.
+	// Copy writes the raw key of the previous Secret to that of the new name.
 	Copy
 	// DeleteTarget deletes the Secret.
 	DeleteTarget
@@ -151,8 +151,8 @@ func (d *decision) next() Plan {
 		return d.unlessRefused(Update)
 	case inTarget:
 		return d.inPlace()
-	case current != nil && d.Target.Ownership == Absent && d.Previous.Ownership == Ours && d.holds(d.Previous, current):
-		return d.unlessRefused(Copy)
+	case current != nil && d.Previous.Ownership == Ours && d.holds(d.Previous, current):
+		return d.unlessRefused(Copy) // also over another key in a Secret of ours
 	case current != nil && d.suspended():
 		return d.inPlace() // a suspended key isn't replaced, lost or not
 	default:

@@ -192,6 +192,10 @@ func TestRename(t *testing.T) {
 		spec: renamed, keys: "k1 Current", previous: terminating(holds("k1")),
 		want: outcome{Copy, "Active", "True Issued", "Present key", "k1 Current", 0},
 	}, {
+		name: "also over another key in a Secret of ours",
+		spec: renamed, keys: "k2 Current, k1 Retiring 30m", target: holds("k1"), previous: holds("k2"),
+		want: outcome{Copy, "Active", "True Issued", "Present key", "k2 Current, k1 Retiring 30m", 0},
+	}, {
 		name: "also suspended",
 		spec: append([]edit{suspended}, renamed...), keys: "k1 Current", previous: holds("k1"),
 		want: outcome{Copy, "Active", "True Issued", "Present key", "k1 Current", 0},
@@ -272,4 +276,21 @@ func TestRename(t *testing.T) {
 		spec: append([]edit{expires(0)}, renamed...), keys: "k1 Current", previous: holds("k1"),
 		want: outcome{Settle, "Expired", "False Expired", "Present key", "k1 Current", 0},
 	}})
+}
+
+// Of several Secrets of other names the one that the key can be copied from comes
+// first, and one that is to be deleted before one that is going already.
+func TestUsefulness(t *testing.T) {
+	keys := versions(t, "k3 Pending, k2 Current, k1 Retiring 1h, k0 Superseded 1m")
+	order := []Held{
+		holds("k2"), terminating(holds("k2")), holds("k3"), terminating(holds("k0")), noKey, terminating(holds("k1")), foreign,
+	}
+	for i := 1; i < len(order); i++ {
+		if usefulness(keys, order[i-1]) <= usefulness(keys, order[i]) {
+			t.Errorf("%+v isn't before %+v", order[i-1], order[i])
+		}
+	}
+	if usefulness(keys, former) != 0 || usefulness(keys, Held{}) != 0 || usefulness(keys, holds("k9")) != usefulness(keys, noKey) {
+		t.Error("what isn't ours, or holds no key of ours, is useful")
+	}
 }

@@ -34,11 +34,10 @@ var (
 )
 
 func expires(in time.Duration) edit {
-	return func(s *v1alpha1.APIKeySpec) { s.ExpiresAt = new(metav1.NewTime(start.Add(in))) }
+	return func(s *v1alpha1.APIKeySpec) { s.ExpiresAt = at(in) }
 }
 
 var (
-	gone    = Held{}
 	foreign = Held{Ownership: Foreign}
 	former  = Held{Ownership: Former}
 	noKey   = Held{Ownership: Ours}

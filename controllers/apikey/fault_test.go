@@ -80,6 +80,7 @@ func (f *fault) write(verb string, o client.Object, do func(client.Object) error
 		return apierrors.NewForbidden(resource, o.GetName(), fmt.Errorf("about %v", o))
 	case killedPast:
 		_ = do(o)
+	case killedAt:
 	case stalled:
 		copied := o.DeepCopyObject().(client.Object)
 		f.late = func() error { return do(copied) }

@@ -117,7 +117,7 @@ func (s scenario) play(w *world, name string, f *fault) {
 	w.Helper()
 	if s.before != nil {
 		s.before(w, name)
-		w.wantHeldAreAccepted(name)
+		w.look(name).wantHeldAreAccepted()
 	}
 	made := len(w.random.keys())
 	s.change(w, name)
@@ -127,19 +127,17 @@ func (s scenario) play(w *world, name string, f *fault) {
 			w.Fatalf("%s: write %d (%s) %s", name, f.at, f.what, f.mode)
 		}
 	}()
-	w.wantHeldAreAccepted(name)
+	w.look(name).wantHeldAreAccepted()
 	if s.then != nil {
 		s.then(w, name)
 	}
-	w.settle(name)
-	w.wantRight(name)
+	w.settle(name).wantRight()
 	if f.late != nil {
 		err := f.late()
 		if s.then == nil && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			w.Errorf("a write that was under way has landed late: %v", err)
 		}
-		w.settle(name)
-		w.wantRight(name)
+		w.settle(name).wantRight()
 	}
 	switch made := len(w.random.keys()) - made; {
 	case s.keeps && made > 0:
@@ -175,70 +173,87 @@ func (w *world) wantNoStrays() {
 }
 
 // settle lets new controllers reconcile until nothing is left to do.
-func (w *world) settle(name string) {
+func (w *world) settle(name string) view {
 	w.Helper()
 	for range 5 {
-		if _, err := w.try(w.client, name); err == nil && readyReason(&w.key(name).Status) != v1alpha1.ReasonWriteFailed {
-			w.wantHeldAreAccepted(name)
-			return
+		_, err := w.try(w.client, name)
+		if v := w.look(name); err == nil && readyReason(&v.key.Status) != v1alpha1.ReasonWriteFailed {
+			v.wantHeldAreAccepted()
+			return v
 		}
 	}
-	w.Errorf("%s doesn't settle: %s", name, w.outcome(name))
+	w.Fatalf("%s doesn't settle: %s", name, w.outcome(name))
+	return view{}
+}
+
+// view is an APIKey and all its Secrets.
+type view struct {
+	*world
+	key     *v1alpha1.APIKey
+	secrets []corev1.Secret
+}
+
+func (w *world) look(name string) view {
+	w.Helper()
+	k := w.key(name)
+	return view{w, k, w.ours(k)}
+}
+
+// rawIn is the raw key in a Secret of ours.
+func (v view) rawIn(s corev1.Secret) string {
+	return string(s.Data[s.Annotations[v1alpha1.AnnotationEntry]])
 }
 
 // wantHeldAreAccepted demands what must hold at any moment: a key that a consumer
-// can read in a Secret of ours is accepted, unless the APIKey is revoked.
-func (w *world) wantHeldAreAccepted(name string) {
-	w.Helper()
-	k := w.key(name)
+// could have read in a Secret of ours is accepted, unless the APIKey is revoked.
+func (v view) wantHeldAreAccepted() {
+	v.Helper()
 	accepted := map[string]bool{}
-	for _, v := range k.Status.Keys {
-		accepted[v.Digest] = v.NotAfter == nil || w.clock.Now().Before(v.NotAfter.Time)
+	for _, k := range v.key.Status.Keys {
+		accepted[k.Digest] = k.NotAfter == nil || v.clock.Now().Before(k.NotAfter.Time)
 	}
-	if n := len(k.Status.Keys); n > MaxAccepted {
-		w.Errorf("%s: %d versions are accepted", name, n)
+	if n := len(accepted); n > MaxAccepted {
+		v.Errorf("%d versions are accepted", n)
 	}
-	for _, s := range w.ours(name) {
-		if raw := w.raw(s.Name); raw != "something-else" {
-			w.seen[raw] = name
+	for _, s := range v.secrets {
+		if raw := v.rawIn(s); raw != "something-else" {
+			v.seen[raw], v.raws[raw] = v.key.Name, true
 		}
 	}
-	for raw, of := range w.seen { // the clock stands still: nothing ends
-		if of == name && !accepted[key.NewRaw(raw).Digest().String()] && k.Spec.State != v1alpha1.DesiredRevoked {
-			w.Errorf("%s: a key that was in its Secret is not accepted", name)
+	for raw, of := range v.seen { // the clock stands still: nothing ends
+		if of == v.key.Name && !accepted[key.NewRaw(raw).Digest().String()] && v.key.Spec.State != v1alpha1.DesiredRevoked {
+			v.Error("a key that was in the Secret is not accepted")
 		}
 	}
 }
 
 // wantRight demands the end of every scenario.
-func (w *world) wantRight(name string) {
-	w.Helper()
-	k, secrets := w.key(name), w.ours(name)
-	got := w.outcome(name)
-	if k.Spec.State == v1alpha1.DesiredRevoked {
-		if len(secrets) != 0 || !strings.HasPrefix(got, "Revoked | True Revoked | None | ") {
-			w.Errorf("%s is revoked, and there are %d Secrets: %s", name, len(secrets), got)
+func (v view) wantRight() {
+	v.Helper()
+	got := v.outcomeOf(v.key)
+	if v.key.Spec.State == v1alpha1.DesiredRevoked {
+		if len(v.secrets) != 0 || !strings.HasPrefix(got, "Revoked | True Revoked | None | ") {
+			v.Errorf("revoked, and there are %d Secrets: %s", len(v.secrets), got)
 		}
 		return
 	}
-	target := SecretName(k)
-	if len(secrets) != 1 || secrets[0].Name != target {
-		w.Errorf("%s: %d Secrets are ours, want %s only", name, len(secrets), target)
+	target := SecretName(v.key)
+	if len(v.secrets) != 1 || v.secrets[0].Name != target {
+		v.Fatalf("%d Secrets are ours, want %s only", len(v.secrets), target)
 	}
 	if !strings.HasPrefix(got, "Active | True Issued | Present "+target+" | ") {
-		w.Errorf("%s: %s", name, got)
+		v.Errorf("settled as %s", got)
 	}
-	current := 0
-	for _, v := range k.Status.Keys {
+	held, current := key.NewRaw(v.rawIn(v.secrets[0])).Digest().String(), 0
+	for _, k := range v.key.Status.Keys {
 		switch {
-		case v.Phase == v1alpha1.KeyCurrent && v.NotAfter == nil:
+		case k.Phase == v1alpha1.KeyCurrent && k.NotAfter == nil && k.Digest == held && k.Hint == v.key.Status.Hint:
 			current++
-		case v.NotAfter == nil || v.Phase == v1alpha1.KeyCurrent || v.Phase == v1alpha1.KeyPending:
-			w.Errorf("%s: a version is %s until %v", name, v.Phase, v.NotAfter)
+		case k.NotAfter == nil || k.Phase == v1alpha1.KeyCurrent || k.Phase == v1alpha1.KeyPending:
+			v.Errorf("a version is %s until %v", k.Phase, k.NotAfter)
 		}
 	}
 	if current != 1 {
-		w.Errorf("%s: %d versions are current", name, current)
+		v.Errorf("%d versions are current and in the Secret", current)
 	}
-	w.want(name, got)
 }

@@ -84,7 +84,7 @@ func TestStalledLeader(t *testing.T) {
 				w.deleteSecret(row.name)
 			}
 			w.reconcile(row.name)
-			w.wantRight(row.name)
+			w.look(row.name).wantRight()
 			after := w.secret(row.name)
 			close(s.release)
 			if err := <-former; err != nil {
@@ -94,7 +94,7 @@ func TestStalledLeader(t *testing.T) {
 				t.Errorf("the late write was answered with %v (%s)", s.err, reflect.TypeOf(s.err))
 			}
 			w.wantSame(after)
-			w.wantRight(row.name)
+			w.look(row.name).wantRight()
 			w.want(row.name, "Active | True Issued | Present "+row.name+" | "+row.outcome)
 		})
 	}

@@ -45,18 +45,13 @@ func (m *model) checkSuccessor(old v1alpha1.KeyVersion, keys []v1alpha1.KeyVersi
 
 // readable holds for keys that were in a Secret of ours by our own hand.
 func (m *model) readable(digest string) bool {
-	for name := range m.seen {
-		if digestOf(name).String() == digest {
-			return true
-		}
-	}
-	return false
+	return m.seen[nameOf(digest)]
 }
 
 // inSecret holds for keys that are in a Secret of ours, by whatever hand.
 func (m *model) inSecret(digest string) bool {
 	for _, s := range m.secrets {
-		if s.Ownership == Ours && digestOf(s.raw).String() == digest {
+		if s.Ownership == Ours && s.raw == nameOf(digest) {
 			return true
 		}
 	}
@@ -104,7 +99,7 @@ func (m *model) checkSettled() {
 			lasting = append(lasting, v)
 		}
 	}
-	if len(lasting) > 1 {
+	if len(lasting) > 1 && !m.revoked() {
 		m.fail("more than one version has no deadline: %s", notation(lasting))
 	}
 	switch readyOf(status) {

@@ -83,10 +83,10 @@ func (w *world) searchText(where, text string) {
 }
 
 // ours are the Secrets with the label of an APIKey.
-func (w *world) ours(name string) []corev1.Secret {
+func (w *world) ours(k *v1alpha1.APIKey) []corev1.Secret {
 	w.Helper()
 	var list corev1.SecretList
 	w.must(w.client.List(w.Context(), &list, client.InNamespace(w.namespace),
-		client.MatchingLabels{v1alpha1.LabelAPIKeyUID: string(w.key(name).UID)}))
+		client.MatchingLabels{v1alpha1.LabelAPIKeyUID: string(k.UID)}))
 	return list.Items
 }

@@ -3,12 +3,12 @@ package apikey
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -61,10 +61,9 @@ func (w *world) manage() {
 // eventuallyReady waits until an APIKey says so of its present generation.
 func (w *world) eventuallyReady(name, reason string) {
 	w.Helper()
-	w.eventually(name+" becomes "+reason, func(ctx context.Context) (bool, error) {
-		k := &v1alpha1.APIKey{}
-		err := w.client.Get(ctx, w.named(name), k)
-		return readyReason(&k.Status) == reason && k.Status.ObservedGeneration == k.Generation, err
+	w.eventually(name+" becomes "+reason, func() bool {
+		k := w.key(name)
+		return readyReason(&k.Status) == reason && k.Status.ObservedGeneration == k.Generation
 	})
 }
 
@@ -88,26 +87,20 @@ func TestWatches(t *testing.T) {
 
 	raw := w.raw("plain")
 	w.deleteSecret("plain")
-	w.eventually("the lost key is replaced", func(ctx context.Context) (bool, error) {
-		s := &corev1.Secret{}
-		err := w.client.Get(ctx, w.named("plain"), s)
-		return err == nil && string(s.Data["api-key"]) != raw, client.IgnoreNotFound(err)
-	})
+	w.eventually("the lost key is replaced", func() bool { return !w.isGone("plain") && w.raw("plain") != raw })
 	w.eventuallyReady("plain", v1alpha1.ReasonIssued)
 	raw = w.raw("plain")
 	w.changeSecret("plain", func(s *corev1.Secret) { s.Labels = map[string]string{"theirs": "x"} })
-	w.eventually("our label is put back", func(context.Context) (bool, error) {
+	w.eventually("our label is put back", func() bool {
 		s := w.secret("plain")
-		return s.Labels[v1alpha1.LabelAPIKeyUID] == string(w.key("plain").UID) && s.Labels["theirs"] == "x", nil
+		return s.Labels[v1alpha1.LabelAPIKeyUID] == string(w.key("plain").UID) && s.Labels["theirs"] == "x"
 	})
 	if w.raw("plain") != raw {
 		t.Error("a label was removed, and the raw key has changed")
 	}
 
 	w.edit("plain", secretLike(v1alpha1.SecretTemplate{Name: "other"}))
-	w.eventually("the Secret is renamed", func(ctx context.Context) (bool, error) {
-		return apierrors.IsNotFound(w.client.Get(ctx, w.named("plain"), &corev1.Secret{})), nil
-	})
+	w.eventually("the Secret is renamed", func() bool { return w.isGone("plain") })
 	if w.raw("other") != raw {
 		t.Error("the Secret was renamed, and the raw key has changed")
 	}
@@ -116,9 +109,7 @@ func TestWatches(t *testing.T) {
 	w.wantNoSecret("other")
 
 	w.must(w.client.Delete(w.Context(), w.key("early")))
-	w.eventually("the Secret goes with its APIKey", func(ctx context.Context) (bool, error) {
-		return apierrors.IsNotFound(w.client.Get(ctx, w.named("early"), &corev1.Secret{})), nil
-	})
+	w.eventually("the Secret goes with its APIKey", func() bool { return w.isGone("early") })
 	w.wantEvents("plain", "Issued", "SecretDeleted", "Revoked")
 	w.wantEvents("early", "APINotFound", "NamespaceNotAllowed", "Issued")
 }
@@ -127,17 +118,12 @@ func TestWatches(t *testing.T) {
 func (w *world) wantEvents(name string, reasons ...string) {
 	w.Helper()
 	for _, reason := range reasons {
-		w.eventually("an event says "+reason, func(ctx context.Context) (bool, error) {
+		w.eventually("an event says "+reason, func() bool {
 			var list eventsv1.EventList
-			if err := w.client.List(ctx, &list, client.InNamespace(w.namespace)); err != nil {
-				return false, err
-			}
-			for _, e := range list.Items {
-				if e.Regarding.Name == name && e.Reason == reason {
-					return true, nil
-				}
-			}
-			return false, nil
+			w.must(w.client.List(w.Context(), &list, client.InNamespace(w.namespace)))
+			return slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+				return e.Regarding.Name == name && e.Reason == reason
+			})
 		})
 	}
 }

@@ -18,8 +18,9 @@ import (
 // killed at any write, and whose last write may then land late.
 type model struct {
 	t    *testing.T
+	seed uint64
 	rand *rand.Rand
-	log  []string
+	loud bool // when it is played again to see what went wrong
 
 	now     time.Time
 	key     *v1alpha1.APIKey
@@ -55,7 +56,7 @@ type killed struct{}
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{
-		t: t, rand: rand.New(rand.NewPCG(seed, seed)), now: start, secrets: map[string]*modelSecret{},
+		t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, seed)), now: start, secrets: map[string]*modelSecret{},
 		key: &v1alpha1.APIKey{}, causes: 1, seen: map[string]bool{}, refused: map[string]bool{}, ended: map[string]bool{},
 	}
 	m.key.Name, m.key.Generation = "a", 1
@@ -63,15 +64,20 @@ func newModel(t *testing.T, seed uint64) *model {
 }
 
 func (m *model) note(format string, args ...any) {
-	m.log = append(m.log, fmt.Sprintf("%8s  ", m.now.Sub(start))+fmt.Sprintf(format, args...))
+	if m.loud {
+		m.t.Logf("%8s  %s", m.now.Sub(start), fmt.Sprintf(format, args...))
+	}
 }
 
+// fail plays the sequence again, up to here, and says what happens.
 func (m *model) fail(format string, args ...any) {
 	m.t.Helper()
-	for _, l := range m.log {
-		m.t.Log(l)
+	if !m.loud {
+		again := newModel(m.t, m.seed)
+		again.loud = true
+		again.play()
 	}
-	m.t.Fatalf(format, args...)
+	m.t.Fatalf("seed %d: %s", m.seed, fmt.Sprintf(format, args...))
 }
 
 func (m *model) target() string { return SecretName(m.key) }
@@ -134,7 +140,9 @@ func (m *model) run(last int, stale bool) (settled bool) {
 		o, previous := m.observe(c.refusal, c.refusedKey, stale)
 		c.refusal, c.refusedKey = nil, ""
 		p := Decide(o)
-		m.note("  %v", outcomeOf(p))
+		if m.loud {
+			m.note("  %v", outcomeOf(p))
+		}
 		if c.apply(o, p, previous); p.Step == Settle && c.refusal == nil {
 			return true
 		}
@@ -187,7 +195,7 @@ func (c *modelRun) write(what string, do func()) {
 			do()
 			c.check()
 		case 1:
-			c.model.late = append(c.model.late, lateWrite{what, c.now, do})
+			c.late = append(c.late, lateWrite{what, c.now, do})
 			c.note("  under way: %s", what)
 		}
 		panic(killed{})
@@ -198,7 +206,7 @@ func (c *modelRun) write(what string, do func()) {
 
 func (c *modelRun) writeStatus(s v1alpha1.APIKeyStatus) {
 	m, decidedOn := c.model, c.version
-	c.write("status "+notation(s.Keys), func() {
+	c.write("status", func() {
 		if m.version == decidedOn {
 			m.setStatus(s)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,9 +32,25 @@ var earlier = metav1.NewTime(start.Add(-48 * time.Hour))
 
 func rawOf(name string) key.Raw { return key.NewRaw("ak_raw_key_number_" + name) }
 
+// digests are of raw keys by name, and names of raw keys by written digest.
+var digests, names sync.Map
+
 func digestOf(name string) *key.Digest {
+	if d, ok := digests.Load(name); ok {
+		return d.(*key.Digest)
+	}
 	d := rawOf(name).Digest()
+	digests.Store(name, &d)
+	names.Store(d.String(), name)
 	return &d
+}
+
+// nameOf is the name of the raw key that a digest is of.
+func nameOf(digest string) string {
+	if name, ok := names.Load(digest); ok {
+		return name.(string)
+	}
+	return digest
 }
 
 func hintOf(name string) string { return "ak_" + name }
@@ -55,24 +72,24 @@ func versions(t *testing.T, notation string) []v1alpha1.KeyVersion {
 			if err != nil {
 				t.Fatalf("%q: %v", one, err)
 			}
-			v.NotAfter = new(metav1.NewTime(start.Add(in)))
+			v.NotAfter = at(in)
 		}
 		keys = append(keys, v)
 	}
 	return keys
 }
 
+// at is a time from now.
+func at(in time.Duration) *metav1.Time {
+	t := metav1.NewTime(start.Add(in))
+	return &t
+}
+
 // notation writes it.
 func notation(keys []v1alpha1.KeyVersion) string {
 	out := make([]string, len(keys))
 	for i, v := range keys {
-		name := v.Digest
-		for n := range 10 {
-			if candidate := fmt.Sprintf("k%d", n); digestOf(candidate).String() == v.Digest {
-				name = candidate
-			}
-		}
-		out[i] = fmt.Sprintf("%s %s", name, v.Phase)
+		out[i] = fmt.Sprintf("%s %s", nameOf(v.Digest), v.Phase)
 		if v.NotAfter != nil {
 			out[i] += " " + short(v.NotAfter.Sub(start))
 		}

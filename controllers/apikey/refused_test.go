@@ -1,7 +1,6 @@
 package apikey
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -25,7 +24,7 @@ func TestQuota(t *testing.T) {
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceSecrets: resource.MustParse("0")}},
 	}
 	w.must(w.client.Create(w.Context(), quota))
-	w.eventually("the quota holds", func(context.Context) (bool, error) { return apierrors.IsForbidden(w.dryRun()), nil })
+	w.eventually("the quota holds", func() bool { return apierrors.IsForbidden(w.dryRun()) })
 	w.create("key")
 	for range 6 {
 		if result := w.reconcile("key"); result.RequeueAfter != conflictRetry {
@@ -36,7 +35,7 @@ func TestQuota(t *testing.T) {
 	w.wantReady("key", "WriteFailed", `"key"`, "403", "Forbidden")
 	w.wantTold("Warning WriteFailed", "Warning WriteFailed", "Warning WriteFailed", "Warning WriteFailed", "Warning WriteFailed", "Warning WriteFailed")
 	w.must(w.client.Delete(w.Context(), quota))
-	w.eventually("the quota is lifted", func(context.Context) (bool, error) { return w.dryRun() == nil, nil })
+	w.eventually("the quota is lifted", func() bool { return w.dryRun() == nil })
 	w.reconcile("key")
 	w.want("key", "Active | True Issued | Present key | Current")
 }
@@ -94,7 +93,7 @@ func TestEcho(t *testing.T) {
 	w.told = nil
 
 	lift := w.forbid(admissionv1.Create)
-	w.eventually("creation is forbidden", func(context.Context) (bool, error) { return w.echoes(w.dryRun()), nil })
+	w.eventually("creation is forbidden", func() bool { return w.echoes(w.dryRun()) })
 	w.create("fresh")
 	w.reconcile("fresh")
 	w.want("fresh", "Pending | False WriteFailed | None | ")
@@ -105,21 +104,21 @@ func TestEcho(t *testing.T) {
 	lift()
 
 	lift = w.forbid(admissionv1.Update)
-	w.eventually("updates are forbidden", func(context.Context) (bool, error) {
-		return w.echoes(w.client.Update(w.Context(), w.secret("issued"), client.DryRunAll)), nil
+	w.eventually("updates are forbidden", func() bool {
+		return w.echoes(w.client.Update(w.Context(), w.secret("issued"), client.DryRunAll))
 	})
 	w.edit("issued", secretLike(v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"a": "b"}}))
 	w.reconcile("issued")
 	w.want("issued", "Active | False WriteFailed | Present issued | Current")
 	w.wantTold("Warning WriteFailed")
 	lift()
-	w.eventually("creation and updates are allowed", func(context.Context) (bool, error) {
-		return w.dryRun() == nil && w.client.Update(w.Context(), w.secret("issued"), client.DryRunAll) == nil, nil
+	w.eventually("creation and updates are allowed", func() bool {
+		return w.dryRun() == nil && w.client.Update(w.Context(), w.secret("issued"), client.DryRunAll) == nil
 	})
 
 	lift = w.forbid(admissionv1.Delete)
-	w.eventually("deletion is forbidden", func(context.Context) (bool, error) {
-		return w.echoes(w.client.Delete(w.Context(), w.secret("issued"), client.DryRunAll)), nil
+	w.eventually("deletion is forbidden", func() bool {
+		return w.echoes(w.client.Delete(w.Context(), w.secret("issued"), client.DryRunAll))
 	})
 	w.reconcile("renamed")
 	w.want("renamed", "Active | False WriteFailed | Present renamed | Current")
@@ -127,8 +126,8 @@ func TestEcho(t *testing.T) {
 	w.reconcile("issued")
 	w.want("issued", "Revoked | False WriteFailed | Present issued | Current")
 	lift()
-	w.eventually("deletion is allowed", func(context.Context) (bool, error) {
-		return w.client.Delete(w.Context(), w.secret("issued"), client.DryRunAll) == nil, nil
+	w.eventually("deletion is allowed", func() bool {
+		return w.client.Delete(w.Context(), w.secret("issued"), client.DryRunAll) == nil
 	})
 	w.reconcile("issued")
 	w.want("issued", "Revoked | True Revoked | None | Current")

@@ -187,6 +187,9 @@ func TestHeld(t *testing.T) {
 		{"the annotation names another entry", func(s *corev1.Secret) {
 			s.Annotations[v1alpha1.AnnotationEntry], s.Data["x"] = "x", []byte("something")
 		}, ours},
+		{"something else where spec wants it", func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationEntry], s.Data["token"], s.Data["api-key"] = "token", s.Data["api-key"], []byte("something")
+		}, ours},
 		{"no annotations", func(s *corev1.Secret) { s.Annotations = nil }, Held{Ownership: Ours, Digest: digestOf("k1")}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -1,12 +1,10 @@
 package apikey
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
@@ -32,9 +30,8 @@ func (w *world) changeSecret(name string, change func(*corev1.Secret)) {
 
 func (w *world) wantNoSecret(name string) {
 	w.Helper()
-	err := w.client.Get(w.Context(), w.named(name), &corev1.Secret{})
-	if !apierrors.IsNotFound(err) {
-		w.Errorf("Secret %s: %v, want NotFound", name, err)
+	if !w.isGone(name) {
+		w.Errorf("Secret %s is there", name)
 	}
 }
 
@@ -177,7 +174,7 @@ func TestSecretRename(t *testing.T) {
 			if row.old != "" {
 				w.wantNoSecret(row.old)
 			}
-			if n := len(w.ours("key")); n != 1 {
+			if n := len(w.ours(w.key("key"))); n != 1 {
 				t.Errorf("%d Secrets, want 1", n)
 			}
 		})
@@ -273,15 +270,11 @@ func TestRecreated(t *testing.T) {
 		t.Errorf("looks again in %v, want %v", result.RequeueAfter, collectionRetry)
 	}
 	w.want("key", "Pending | False SecretTerminating | None | ")
-	w.eventually("the garbage collector deletes the former Secret", func(context.Context) (bool, error) {
-		return !w.secret("key").DeletionTimestamp.IsZero(), nil
-	})
+	w.eventually("the garbage collector deletes the former Secret", func() bool { return !w.secret("key").DeletionTimestamp.IsZero() })
 	w.reconcile("key")
 	w.want("key", "Pending | False SecretTerminating | None | ")
 	w.changeSecret("key", func(s *corev1.Secret) { s.Finalizers = nil })
-	w.eventually("the former Secret is gone", func(ctx context.Context) (bool, error) {
-		return apierrors.IsNotFound(w.client.Get(ctx, w.named("key"), &corev1.Secret{})), nil
-	})
+	w.eventually("the former Secret is gone", func() bool { return w.isGone("key") })
 	w.reconcile("key")
 	w.want("key", "Active | True Issued | Present key | Current")
 	if w.raw("key") == former || w.key("key").UID == formerUID {

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -132,8 +133,8 @@ func TestCheckTemplates(t *testing.T) {
 				}
 				return
 			}
-			problem, ok := err.(*Problem)
-			if !ok || problem.Reason != v1alpha1.ReasonInvalidTemplate || !strings.HasPrefix(problem.Message, row.want) {
+			var problem *Problem
+			if !errors.As(err, &problem) || problem.Reason != v1alpha1.ReasonInvalidTemplate || !strings.HasPrefix(problem.Message, row.want) {
 				t.Errorf("got %v, want %s", err, row.want)
 			}
 		})
@@ -218,7 +219,7 @@ func TestBombs(t *testing.T) {
 		renderInTime(t, text, data)
 	}
 	for text, want := range map[string]error{bombs[0]: errTooLong, bombs[4]: errTooMuch} {
-		if _, err := render(text, data); err != want {
+		if _, err := render(text, data); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", text, err, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
 	os.Exit(devcluster.Run(m, devcluster.Options{CRDPaths: []string{"../../config/crd/bases"}}))
 }
 
@@ -157,20 +159,22 @@ func (w *world) try(c client.WithWatch, name string) (ctrl.Result, error) {
 
 // logging is as verbose as can be without what client-go logs of requests.
 func (w *world) logging() context.Context {
-	log := funcr.New(func(prefix, args string) { fmt.Fprintln(w.said, prefix, args) }, funcr.Options{Verbosity: 7})
+	log := funcr.New(func(prefix, args string) { w.say(prefix, args) }, funcr.Options{Verbosity: 7})
 	return ctrl.LoggerInto(w.Context(), log)
 }
+
+func (w *world) say(words ...any) { _, _ = fmt.Fprintln(w.said, words...) }
 
 // hear writes down what people would see.
 func (w *world) hear(err error) {
 	if err != nil {
-		fmt.Fprintf(w.said, "%v %+v %#v\n", err, err, err)
+		w.say(fmt.Sprintf("%v %+v %#v", err, err, err))
 	}
 	for {
 		select {
 		case event := <-w.events.Events:
 			w.told = append(w.told, event)
-			fmt.Fprintln(w.said, event)
+			w.say(event)
 		default:
 			return
 		}
@@ -243,18 +247,31 @@ func (w *world) raw(secret string) string {
 }
 
 // eventually waits for another process.
-func (w *world) eventually(what string, done func(context.Context) (bool, error)) {
+func (w *world) eventually(what string, holds func() bool) {
 	w.Helper()
-	if err := wait.PollUntilContextTimeout(w.Context(), 50*time.Millisecond, time.Minute, true, done); err != nil {
+	poll := func(context.Context) (bool, error) { return holds(), nil }
+	if err := wait.PollUntilContextTimeout(w.Context(), 50*time.Millisecond, time.Minute, true, poll); err != nil {
 		w.Fatalf("%s: %v", what, err)
 	}
+}
+
+// isGone reports whether there is no Secret of that name.
+func (w *world) isGone(secret string) bool {
+	w.Helper()
+	err := w.client.Get(w.Context(), w.named(secret), &corev1.Secret{})
+	w.must(client.IgnoreNotFound(err))
+	return err != nil
 }
 
 // outcome is the status of an APIKey in one line: state, Ready, Secret, and the
 // phases of its keys with their deadlines from now.
 func (w *world) outcome(name string) string {
 	w.Helper()
-	k := w.key(name)
+	return w.outcomeOf(w.key(name))
+}
+
+func (w *world) outcomeOf(k *v1alpha1.APIKey) string {
+	w.Helper()
 	if k.Status.ObservedGeneration != k.Generation {
 		w.Errorf("observedGeneration is %d of %d", k.Status.ObservedGeneration, k.Generation)
 	}
