@@ -11,7 +11,7 @@ LINTER := $(TOOLS)/golangci-lint-kube-api-linter
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-MODULES := . hack/tools hack/assets/kubernetes hack/assets/etcd
+MODULES := . hack/tools hack/assets/kubernetes hack/assets/etcd hack/assets/gateways
 # Go finds a C compiler or not; without one there is no race detector.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 20s

@@ -8,6 +8,17 @@ package v1alpha1
 // On a ProtectedAPI it says that auth servers can serve it.
 const ConditionReady = "Ready"
 
+// ConditionWithinLimits says whether an APIKey keeps to its ProtectedAPI's
+// keyLimits. It is absent where there are none, and on a revoked key. A key that
+// was issued before is reported and works on; one that wasn't isn't issued.
+const ConditionWithinLimits = "WithinLimits"
+
+// Reasons of WithinLimits on an APIKey; ReasonLimitExceeded is the other one.
+const (
+	// ReasonWithinLimits: it keeps to all of them. WithinLimits=True.
+	ReasonWithinLimits = "WithinLimits"
+)
+
 // Reasons of Ready on an APIKey.
 const (
 	// ReasonIssued: the raw key is in the Secret and accepted. Ready=True.
@@ -34,6 +45,14 @@ const (
 	// ReasonInvalidTemplate: an entry of secret.data can't be rendered.
 	// Ready=False; the Secret stays as it was.
 	ReasonInvalidTemplate = "InvalidTemplate"
+	// ReasonUnknownScope: scopes name some that the ProtectedAPI doesn't declare,
+	// which grant nothing. Ready=False; a key that was issued works on with its
+	// other scopes, and one that wasn't isn't issued.
+	ReasonUnknownScope = "UnknownScope"
+	// ReasonLimitExceeded: the ProtectedAPI's keyLimits are exceeded.
+	// WithinLimits=False, and Ready=False for a key that wasn't issued before: it
+	// isn't issued.
+	ReasonLimitExceeded = "LimitExceeded"
 	// ReasonSecretConflict: a Secret of the wanted name belongs to somebody else.
 	// It is never touched. Ready=False.
 	ReasonSecretConflict = "SecretConflict"

@@ -60,8 +60,6 @@ func manifests(manifest string, names map[string]string) map[string]string {
 	return all
 }
 
-var rules = append(apiKeyRules, protectedAPIRules...)
-
 var apiKeyRules = []rule{
 	{
 		kind: apiKey, at: "spec.attributes",
@@ -86,28 +84,6 @@ var apiKeyRules = []rule{
 	{
 		kind: apiKey, at: "spec.allowedIPs[0]", says: ipMessage,
 		accepted: manifests("allowedIPs: [NAME]", goodIPs), refused: manifests("allowedIPs: [NAME, 192.0.2.7]", badIPs),
-	},
-	{
-		kind: apiKey, at: "spec.rateLimit.burst", says: "burst is only for algorithm TokenBucket",
-		accepted: map[string]string{
-			"TokenBucket":               "rateLimit: {requests: 10, period: 1s, algorithm: TokenBucket, burst: 5}",
-			"TokenBucket without burst": "rateLimit: {requests: 10, period: 1s, algorithm: TokenBucket}",
-			"no burst":                  "rateLimit: {requests: 10, period: 1s}",
-			"more than requests":        "rateLimit: {requests: 10, period: 1s, algorithm: TokenBucket, burst: 500}",
-		},
-		refused: map[string]string{
-			"FixedWindow":     "rateLimit: {requests: 10, period: 1s, algorithm: FixedWindow, burst: 5}",
-			"unset algorithm": "rateLimit: {requests: 10, period: 1s, burst: 5}",
-		},
-	},
-	{
-		kind: apiKey, at: "spec.rateLimit.period", says: "must be from 1s to 720h",
-		accepted: manifests("rateLimit: {requests: 1, period: NAME}", map[string]string{
-			"1s": "1s", "1000ms": "1000ms", "1h30m": "1h30m", "720h": "720h", "43200m": "43200m", "four groups": "1h1m1s1ms",
-		}),
-		refused: manifests("rateLimit: {requests: 1, period: NAME}", map[string]string{
-			"0s": "0s", "999ms": "999ms", "720h1ms": "720h1ms", "721h": "721h", "the longest": "99999h99999h99999h99999h",
-		}),
 	},
 	{
 		kind: apiKey, at: "spec.expiresAt", says: "must be a time as in RFC 3339, in upper case, from 1970 on",

@@ -327,6 +327,12 @@ type APIKeyStatus struct {
 	// +optional
 	SecretPhase SecretPhase `json:"secretPhase,omitempty"`
 
+	// effective is what holds for the key where spec leaves it unset: the API's
+	// keyDefaults as they were when the key was first issued.
+	//
+	// +optional
+	Effective *EffectiveDefaults `json:"effective,omitempty"`
+
 	// keys are the issued key versions, newest first. Auth servers accept each of
 	// them until its notAfter. An empty list is a key that was never issued.
 	//
@@ -347,6 +353,21 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+}
+
+// EffectiveDefaults are an API's keyDefaults as resolved for one key.
+//
+// +kubebuilder:validation:MinProperties=1
+type EffectiveDefaults struct {
+	// expiresAt is when the key ends if spec.expiresAt is unset.
+	//
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// rateLimit is the key's limit if spec.rateLimit is unset.
+	//
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
 
 // KeyState is the state of an APIKey as people see it.

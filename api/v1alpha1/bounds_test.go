@@ -159,6 +159,8 @@ func violations(s *jsonSchema, at location, valid any) []violation {
 			breaks("maximum", int64(*s.Maximum)+1, at, "should be less than or equal to %d", int64(*s.Maximum))
 		}
 		breaks("type", "many", at, "must be of type integer")
+	case bool:
+		breaks("type", "perhaps", at, "must be of type boolean")
 	case []any:
 		listViolations(s, at, valid, breaks)
 	case map[string]any:

@@ -31,6 +31,9 @@ status:
   hint: bk_live_1234
   secretName: shopify-api-key
   secretPhase: Present
+  effective:
+    expiresAt: "2026-12-31T23:59:59Z"
+    rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}
   keys:
   - digest: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
     hint: bk_live_1234
@@ -47,6 +50,8 @@ status:
 	protectedAPI: `
 spec:
   hosts: [api.billoget.com, "*.billoget.dev"]
+  basePaths: ["", /v1]
+  plainHTTP: Deny
   allowedNamespaces: {from: Selector, selector: {matchLabels: {team: shop}}}
   credentials:
   - {type: Bearer}
@@ -57,8 +62,24 @@ spec:
   keyFormat: {prefix: bk, separator: "_", environments: [live, test], encoding: Hex, length: 32, checksum: CRC32}
   clientIP: {trustedProxies: [10.0.0.0/8]}
   emptyScopes: Deny
+  scopes:
+  - {name: READ_BUDGETS, description: Read budget data, routes: [{methods: [GET], path: "/api/public/budgets/**"}]}
+  - {name: WEBHOOKS}
+  publicRoutes: [{methods: [POST], path: /auth/login}, {path: "/api-keys/**"}]
+  preflight: Allow
+  unmatchedRoutes: Allow
   bindings:
   - {from: {header: Email}, equals: owner.email, compare: CaseInsensitive}
+  - {from: {pathVariable: team, path: "/teams/{team}/**"}, equals: attributes.team, compare: Exact}
+  - {from: {pathVariable: project, path: "/projects/{project}/**"}, equals: project, compare: Exact, ifKeyHas: true}
+  denials:
+  - {code: default, status: 200, headers: [{name: Content-Type, value: text/plain}], body: "{{ .Message }}"}
+  - {code: unavailable}
+  upstream: {headers: [Name, Scopes], credential: Keep}
+  conditions: [{expression: "request.time.getHours() < 18", message: Only in office hours}]
+  keyDefaults: {ttl: 720h, rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}}
+  keyLimits: {maxTTL: 8760h, expiry: Required, allowedIPs: Optional, scopes: Required, maxRateLimit: {requests: 10000, period: 1h}}
+  audit: {log: Denied, sourceHeader: X-Audit-Source, defaultSource: API}
 status:
   observedGeneration: 1
   attachedKeys: 42

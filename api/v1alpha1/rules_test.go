@@ -2,11 +2,18 @@ package v1alpha1_test
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// rule is a CEL rule of a CRD, with manifests (YAML of the spec) on both sides
-// of it by what is special about them.
+var rules = slices.Concat(apiKeyRules, protectedAPIRules, policyRules, limitRules("keyDefaults: {rateLimit: LIMIT}", protectedAPI, "spec.keyDefaults.rateLimit"),
+	limitRules("rateLimit: LIMIT", apiKey, "spec.rateLimit"), limitRules("effective: {rateLimit: LIMIT}", apiKey, "status.effective.rateLimit"))
+
+// rule is a CEL rule of a CRD, with manifests on both sides of it by what is
+// special about them: YAML of the spec, or of the status for a rule there.
 type rule struct {
 	kind string
 	at   string // the field that a refusal names
@@ -28,18 +35,29 @@ func TestRules(t *testing.T) {
 		for name, manifest := range r.accepted {
 			t.Run(r.kind+"/"+r.at+"/accepted/"+name, func(t *testing.T) {
 				t.Parallel()
-				u, err := create(t, object(t, r.kind, manifest), dryRun)
+				u, err := r.try(t, manifest)
 				wantAccepted(t, u, err)
 			})
 		}
 		for name, manifest := range r.refused {
 			t.Run(r.kind+"/"+r.at+"/refused/"+name, func(t *testing.T) {
 				t.Parallel()
-				_, err := create(t, object(t, r.kind, manifest), dryRun)
+				_, err := r.try(t, manifest)
 				wantInvalid(t, err, r.at, r.says)
 			})
 		}
 	}
+}
+
+// try sends a manifest where the rule is.
+func (r rule) try(t *testing.T, manifest string) (*unstructured.Unstructured, error) {
+	t.Helper()
+	if !strings.HasPrefix(r.at, "status.") {
+		return create(t, object(t, r.kind, manifest), dryRun)
+	}
+	u := mustCreate(t, object(t, r.kind, "{}"))
+	u.Object["status"] = fields(t, manifest)
+	return update(t, u, dryRun, "status")
 }
 
 func TestTransitions(t *testing.T) {

@@ -29,6 +29,7 @@ type options struct {
 	leaderElectionNamespace         string
 	defaultAPIHosts, hostClaims     []string
 	trustedCallers, trustedProxies  []string
+	auditLog                        string
 }
 
 // config is what the flags mean.
@@ -42,6 +43,7 @@ type config struct {
 	hosts                         keyring.HostPolicy
 	trustedCallers                []netip.Prefix
 	trustedProxies                []netip.Prefix
+	auditLog                      string
 }
 
 func (o *options) bind(f *pflag.FlagSet, r roles) {
@@ -62,6 +64,7 @@ func (o *options) bind(f *pflag.FlagSet, r roles) {
 		f.StringSliceVar(&o.defaultAPIHosts, "default-api-hosts", nil, "hosts for which keys of the default API are accepted where the gateway names no API: <host>, *.<domain> or *; never those that --host-claims covers")
 		f.StringSliceVar(&o.trustedCallers, "trusted-callers", []string{"127.0.0.0/8", "::1"}, "addresses or CIDR blocks of the gateways that may ask, and whose forwarded headers are believed")
 		f.StringSliceVar(&o.trustedProxies, "trusted-proxies", nil, "addresses or CIDR blocks of proxies in front of the gateway, believed when they name the client in X-Forwarded-For")
+		f.StringVar(&o.auditLog, "audit-log", "", "file that the audit log is appended to, or - for stdout; unset: none")
 	}
 }
 
@@ -71,6 +74,7 @@ func (o *options) complete(r roles) (*config, error) {
 		grpcAddress: o.grpcAddress, httpAddress: o.httpAddress,
 		healthAddress: o.healthAddress, metricsAddress: o.metricsAddress,
 		leaderElect: o.leaderElect, leaderElectionNamespace: leaseNamespace(o.leaderElectionNamespace),
+		auditLog: o.auditLog,
 	}
 	var err error
 	if c.logger, err = o.newLogger(); err != nil {

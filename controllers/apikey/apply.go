@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -56,7 +57,10 @@ func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) e
 	if err != nil {
 		return err
 	}
-	next := issued{raw: raw, hint: s.format.Hint(raw), at: r.now().Time}
+	next := issued{raw: raw, hint: s.format.Hint(raw), at: seconds(o.Now).Time}
+	// The Secret's templates see the defaults that are published with its digest.
+	o.Key = o.Key.DeepCopy()
+	o.Key.Status.Effective = p.Status.Effective
 	if _, err := desiredSecret(o.Key, next, s.target); err != nil {
 		return refusedBy(err)
 	}
@@ -118,7 +122,8 @@ func (r *Reconciler) delete(ctx context.Context, o Observed, s *corev1.Secret) e
 }
 
 // writeStatus writes status if it changed, with the resourceVersion that the
-// decision was made on, and tells of a change of the Ready condition's reason.
+// decision was made on, and tells of a change of the Ready condition's reason and
+// of limits that an issued key has come to exceed.
 func (r *Reconciler) writeStatus(ctx context.Context, o Observed, want v1alpha1.APIKeyStatus) error {
 	if equality.Semantic.DeepEqual(o.Key.Status, want) {
 		return nil
@@ -130,25 +135,24 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Observed, want v1alpha1.
 		return err
 	}
 	if reason := readyReason(&want); reason != before && reason != v1alpha1.ReasonIssuing {
-		r.tell(k, reason)
+		r.tell(k, v1alpha1.ConditionReady)
+	}
+	if exceeds(&want) && !exceeds(&o.Key.Status) {
+		r.tell(k, v1alpha1.ConditionWithinLimits)
 	}
 	return nil
 }
 
-func (r *Reconciler) tell(k *v1alpha1.APIKey, reason string) {
-	kind, message := corev1.EventTypeWarning, ""
-	for _, c := range k.Status.Conditions {
-		if c.Type == v1alpha1.ConditionReady {
-			message = c.Message
-			if c.Status == metav1.ConditionTrue {
-				kind = corev1.EventTypeNormal
-			}
-		}
+func (r *Reconciler) tell(k *v1alpha1.APIKey, condition string) {
+	c, kind := meta.FindStatusCondition(k.Status.Conditions, condition), corev1.EventTypeWarning
+	if c.Status == metav1.ConditionTrue {
+		kind = corev1.EventTypeNormal
 	}
+	message := c.Message
 	if len(message) > maxNote {
 		message = strings.ToValidUTF8(message[:maxNote-len("…")], "") + "…"
 	}
-	r.Recorder.Eventf(k, nil, kind, reason, "Reconcile", "%s", message)
+	r.Recorder.Eventf(k, nil, kind, c.Reason, "Reconcile", "%s", message)
 }
 
 // maxNote is how many bytes the API server takes in an event's note.

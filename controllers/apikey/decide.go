@@ -65,6 +65,9 @@ type Held struct {
 // Observed is all that a decision is made from, read live.
 type Observed struct {
 	Key *v1alpha1.APIKey
+	// API is what the key opens, nil for the default API and for one that can't be
+	// read, which is then the Problem.
+	API *v1alpha1.ProtectedAPISpec
 	// Target is the Secret of the wanted name; Previous another one of ours, the
 	// most useful one.
 	Target, Previous Held
@@ -119,6 +122,7 @@ func Decide(o Observed) Plan {
 		return d.revoked()
 	}
 	d.dropEnded()
+	d.judge()
 	if d.recordFacts() {
 		return Plan{Step: Record, Status: d.status}
 	}
@@ -128,6 +132,7 @@ func Decide(o Observed) Plan {
 type decision struct {
 	Observed
 	status v1alpha1.APIKeyStatus
+	policy judgement
 }
 
 // next decides for a key that isn't revoked and whose facts are recorded.
@@ -141,10 +146,11 @@ func (d *decision) next() Plan {
 		return d.waiting(v1alpha1.ReasonSecretTerminating,
 			fmt.Sprintf("Secret %q is of a former APIKey or being deleted; waiting for it to go", SecretName(d.Key)), collectionRetry)
 	case d.expired():
-		return d.settle(v1alpha1.StateExpired, metav1.ConditionFalse, v1alpha1.ReasonExpired,
-			"spec.expiresAt has passed; requests are denied. Set a later one to use the key again")
+		return d.settle(v1alpha1.StateExpired, metav1.ConditionFalse, v1alpha1.ReasonExpired, d.expiredMessage())
 	case d.Problem != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.Problem.Reason, d.Problem.Message)
+	case d.unissuable() != nil:
+		return d.settle(d.standing(), metav1.ConditionFalse, d.unissuable().Reason, d.unissuable().Message)
 	case inTarget && d.Previous.Ownership == Ours && !d.Previous.Terminating:
 		return d.unlessRefused(DeletePrevious)
 	case inTarget && !d.Target.UpToDate:
@@ -162,7 +168,10 @@ func (d *decision) next() Plan {
 
 // inPlace is a key that is as declared.
 func (d *decision) inPlace() Plan {
-	if d.suspended() {
+	switch {
+	case d.policy.scopes != nil:
+		return d.settle(d.standing(), metav1.ConditionFalse, d.policy.scopes.Reason, d.policy.scopes.Message)
+	case d.suspended():
 		return d.settle(v1alpha1.StateSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 			"suspended as declared; requests are denied until spec.state is Active")
 	}
@@ -179,6 +188,9 @@ func (d *decision) issue() Plan {
 	}
 	d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
 	d.status.State = d.standing()
+	if len(d.status.Keys) == 0 && d.Refused == nil {
+		d.status.Effective = resolve(d.Key, d.API, d.Now)
+	}
 	return d.unlessRefused(Issue)
 }
 
@@ -213,7 +225,15 @@ func (d *decision) revokedBySpec() bool { return d.Key.Spec.State == v1alpha1.De
 func (d *decision) suspended() bool { return d.Key.Spec.State == v1alpha1.DesiredSuspended }
 
 func (d *decision) expired() bool {
-	return d.Key.Spec.ExpiresAt != nil && !d.Now.Before(d.Key.Spec.ExpiresAt.Time)
+	end := d.end()
+	return end != nil && !d.Now.Before(end.Time)
+}
+
+func (d *decision) expiredMessage() string {
+	if d.Key.Spec.ExpiresAt == nil {
+		return "status.effective.expiresAt, the API's default, has passed; requests are denied. Set a later spec.expiresAt to use the key again"
+	}
+	return "spec.expiresAt has passed; requests are denied. Set a later one to use the key again"
 }
 
 // standing is the state of a key, whatever else is to be said of it.
@@ -243,6 +263,7 @@ func (d *decision) waiting(reason, message string, again time.Duration) Plan {
 func (d *decision) settle(state v1alpha1.KeyState, ready metav1.ConditionStatus, reason, message string) Plan {
 	d.status.State = state
 	d.ready(ready, reason, message)
+	d.reportLimits()
 	return Plan{Step: Settle, Status: d.status, Again: d.nextDeadline()}
 }
 
@@ -257,7 +278,7 @@ func (d *decision) nextDeadline() time.Duration {
 			next = in
 		}
 	}
-	consider(d.Key.Spec.ExpiresAt)
+	consider(d.end())
 	for _, v := range d.status.Keys {
 		consider(v.NotAfter)
 	}

@@ -30,6 +30,7 @@ func (m *model) play() {
 		m.step()
 	}
 	m.noAPI, m.refuseWrites, m.refuseDeletes = false, false, false
+	m.api.KeyLimits = nil
 	m.note("in the end")
 	if m.run(-1, false) {
 		m.checkSettled()
@@ -42,7 +43,7 @@ func (m *model) step() {
 		m.control()
 		return
 	}
-	happenings := []func(){m.edit, m.edit, m.touchSecret, m.touchSecret, m.touchForeign, m.turn, m.elapse, m.elapse, m.land}
+	happenings := []func(){m.edit, m.edit, m.touchSecret, m.touchSecret, m.touchForeign, m.turn, m.govern, m.elapse, m.elapse, m.land}
 	happenings[m.rand.IntN(len(happenings))]()
 }
 

@@ -14,6 +14,7 @@ func (m *model) setStatus(s v1alpha1.APIKeyStatus) {
 	for _, old := range m.key.Status.Keys {
 		m.checkSuccessor(old, s.Keys)
 	}
+	m.checkDefaults(s)
 	m.key.Status = *s.DeepCopy()
 	m.version++
 }

@@ -30,6 +30,8 @@ type model struct {
 
 	noAPI, refuseWrites, refuseDeletes bool
 
+	api v1alpha1.ProtectedAPISpec
+
 	issued, causes int             // how often a key was made, and how often there was a cause
 	seen           map[string]bool // keys that somebody could have read in a Secret of ours
 	refused        map[string]bool
@@ -59,7 +61,8 @@ func newModel(t *testing.T, seed uint64) *model {
 		t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, seed)), now: start, secrets: map[string]*modelSecret{},
 		key: &v1alpha1.APIKey{}, causes: 1, seen: map[string]bool{}, refused: map[string]bool{}, ended: map[string]bool{},
 	}
-	m.key.Name, m.key.Generation = "a", 1
+	m.key.Name, m.key.Generation, m.key.CreationTimestamp = "a", 1, metav1.NewTime(start)
+	m.key.Spec.APIRef = &v1alpha1.ProtectedAPIReference{Name: "shop"}
 	return m
 }
 
@@ -89,8 +92,8 @@ func (m *model) observe(refused *Problem, refusedKey string, stale bool) (o Obse
 	if refusedKey != "" {
 		o.RefusedDigest = digestOf(refusedKey).String()
 	}
-	if m.noAPI {
-		o.Problem = noAPI
+	if o.API = m.api.DeepCopy(); m.noAPI {
+		o.API, o.Problem = nil, noAPI
 	}
 	names := slices.Sorted(maps.Keys(m.secrets))
 	if former := m.key.Status.SecretName; former != "" {
@@ -168,6 +171,7 @@ func (c *modelRun) apply(o Observed, p Plan, previous string) {
 			c.fail("issued %d keys for %d causes", c.issued, c.causes)
 		}
 		keys := []v1alpha1.KeyVersion{{Digest: digestOf(name).String(), Hint: hintOf(name), Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(c.now)}}
+		c.checkIssue(o, p)
 		p.Status.Keys = append(keys, p.Status.Keys...)
 		c.writeStatus(p.Status)
 		c.writeSecret(c.target(), name)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -88,7 +87,7 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 	}
 	var s secrets
 	var err error
-	if s.format, err = r.format(ctx, k); err != nil && !errors.As(err, &o.Problem) {
+	if s.format, err = r.format(ctx, o); err != nil && !errors.As(err, &o.Problem) {
 		return nil, s, err
 	}
 	if s.target, err = r.secret(ctx, k.Namespace, SecretName(k)); err != nil {
@@ -165,15 +164,16 @@ func withHint(i issued, k *v1alpha1.APIKey, format key.Format) issued {
 	return i
 }
 
-// format returns the format of new keys, or a Problem.
-func (r *Reconciler) format(ctx context.Context, k *v1alpha1.APIKey) (key.Format, error) {
+// format reads the key's API and returns the format of new keys, or a Problem.
+func (r *Reconciler) format(ctx context.Context, o *Observed) (key.Format, error) {
+	k := o.Key
 	var spec *v1alpha1.KeyFormat
 	if k.Spec.APIRef != nil {
 		api, err := r.api(ctx, k)
 		if err != nil {
 			return key.Format{}, err
 		}
-		spec = api.Spec.KeyFormat
+		o.API, spec = &api.Spec, api.Spec.KeyFormat
 	}
 	format, err := compile.Format(spec, k.Spec.Environment)
 	if err != nil {
@@ -215,9 +215,4 @@ func (r *Reconciler) api(ctx context.Context, k *v1alpha1.APIKey) (*v1alpha1.Pro
 		}
 	}
 	return api, nil
-}
-
-// now is the current time in the precision of the API.
-func (r *Reconciler) now() metav1.Time {
-	return metav1.NewTime(r.Clock.Now().UTC().Truncate(time.Second))
 }

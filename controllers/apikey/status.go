@@ -20,6 +20,12 @@ func (d *decision) ready(status metav1.ConditionStatus, reason, message string) 
 	})
 }
 
+// exceeds reports whether an issued key doesn't keep to its API's limits: of one
+// that isn't issued Ready tells.
+func exceeds(s *v1alpha1.APIKeyStatus) bool {
+	return meta.IsStatusConditionFalse(s.Conditions, v1alpha1.ConditionWithinLimits) && readyReason(s) != v1alpha1.ReasonLimitExceeded
+}
+
 // readyReason returns the reason of the Ready condition, or "".
 func readyReason(s *v1alpha1.APIKeyStatus) string {
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/key"
+	"github.com/apikey-operator/apikey-operator/internal/safetemplate"
 )
 
 // templated is an APIKey with something in every field that a template sees.
@@ -53,9 +54,9 @@ func TestTemplates(t *testing.T) {
 		{name: "range from within", text: "{{ with .Owner }}{{ range $.Scopes }}{{ . }}{{ end }}{{ end }}", want: "READWRITE:*"},
 		{name: "two ranges, one after the other", text: "{{ range .Scopes }}1{{ end }}{{ range .Scopes }}2{{ end }}", want: "1122"},
 		{name: "variables and trimming", text: "{{ $a := .Name }}  {{- $a }}", want: "shop"},
-		{name: "exactly as long as allowed", text: strings.Repeat("x", maxEntry), want: strings.Repeat("x", maxEntry)},
+		{name: "exactly as long as allowed", text: strings.Repeat("x", safetemplate.MaxLength), want: strings.Repeat("x", safetemplate.MaxLength)},
 
-		{name: "too long", text: strings.Repeat("x", maxEntry) + "{{ .Name }}", err: "the result is longer than 16384 bytes"},
+		{name: "too long", text: strings.Repeat("x", safetemplate.MaxLength) + "{{ .Name }}", err: "the result is longer than 16384 bytes"},
 		{name: "grown in a variable", text: `{{ $a := .Key }}` + strings.Repeat(`{{ $a = urlquery (base64 $a) }}`, 30), err: "the result is longer than 16384 bytes"},
 		{name: "unknown function", text: "{{ env `HOME` }}", err: `function "env" not defined`},
 		{name: "unclosed", text: "{{ .Key", err: "unclosed action"},
@@ -202,7 +203,7 @@ func renderInTime(t *testing.T, text string, data templateData) {
 	}()
 	select {
 	case n := <-done:
-		if n > maxEntry {
+		if n > safetemplate.MaxLength {
 			t.Errorf("%d bytes", n)
 		}
 	case <-time.After(5 * time.Second):
@@ -218,7 +219,7 @@ func TestBombs(t *testing.T) {
 		}
 		renderInTime(t, text, data)
 	}
-	for text, want := range map[string]error{bombs[0]: errTooLong, bombs[4]: errTooMuch} {
+	for text, want := range map[string]error{bombs[0]: safetemplate.ErrTooLong, bombs[4]: safetemplate.ErrTooMuch} {
 		if _, err := render(text, data); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", text, err, want)
 		}

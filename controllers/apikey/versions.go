@@ -14,11 +14,12 @@ import (
 func (d *decision) recordFacts() bool {
 	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
 	switch {
-	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable:
+	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable && !d.policyUnknown():
 		d.status.Keys = []v1alpha1.KeyVersion{{
 			Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
 		}}
 		d.status.Hint = d.Hint
+		d.status.Effective = resolve(d.Key, d.API, d.issuedAt())
 	case d.unpromoted(target):
 		if d.unpromoted(previous) && previous != target {
 			d.retire(previous) // the Secret was renamed just after it was written
@@ -127,6 +128,7 @@ func (d *decision) supersede() {
 			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
 		}
 	}
+	d.forgetDefaults()
 }
 
 // dropEnded takes out the versions whose deadline has passed.
@@ -134,6 +136,7 @@ func (d *decision) dropEnded() {
 	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
 		return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
 	})
+	d.forgetDefaults()
 }
 
 func (d *decision) current() *v1alpha1.KeyVersion {
@@ -158,7 +161,7 @@ func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {
 // deadline is a time from now, but not after the key's own end.
 func (d *decision) deadline(after time.Duration) *metav1.Time {
 	t := metav1.NewTime(d.Now.Add(after)).Rfc3339Copy()
-	if end := d.Key.Spec.ExpiresAt; end != nil && end.Before(&t) {
+	if end := d.end(); end != nil && end.Before(&t) {
 		t = *end
 	}
 	return &t

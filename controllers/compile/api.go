@@ -32,14 +32,21 @@ func (e SelectorError) Unwrap() error { return e.Err }
 func API(p *v1alpha1.ProtectedAPI, namespaces Namespaces) *keyring.API {
 	api := &keyring.API{
 		Name:            keyring.Name{Namespace: p.Namespace, Name: p.Name},
+		UID:             string(p.UID),
 		CreatedAt:       p.CreationTimestamp.Time,
-		DenyEmptyScopes: p.Spec.EmptyScopes == v1alpha1.EmptyScopesDeny,
+		DenyEmptyScopes: denyEmptyScopes(p),
+		DenyPlainHTTP:   p.Spec.PlainHTTP == v1alpha1.Deny,
+		AllowPreflight:  p.Spec.Preflight == v1alpha1.Allow,
+		KnownScopes:     knownScopes(p.Spec.Scopes),
 	}
+	setUpstream(p.Spec.Upstream, api)
 	for _, h := range p.Spec.Hosts {
 		api.Hosts = append(api.Hosts, string(h))
 	}
 	api.Formats, api.Err = formats(p.Spec.KeyFormat)
-	for _, step := range []func(*v1alpha1.ProtectedAPI, *keyring.API) error{setCredentials, setBindings, setTrustedProxies, checkEmptyScopes} {
+	for _, step := range []func(*v1alpha1.ProtectedAPI, *keyring.API) error{
+		setCredentials, setRoutes, setBindings, setConditions, setTrustedProxies, setDenials, setAudit, checkEmptyScopes,
+	} {
 		if err := step(p, api); err != nil {
 			api.Err = err
 		}
@@ -89,7 +96,15 @@ func setBindings(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
 	for i, b := range p.Spec.Bindings {
 		binding := keyring.Binding{
 			Header:   strings.ToLower(string(b.From.Header)),
+			Variable: b.From.PathVariable,
 			FoldCase: b.Compare == v1alpha1.CompareCaseInsensitive,
+			IfKeyHas: b.IfKeyHas != nil && *b.IfKeyHas,
+		}
+		if b.From.PathVariable != "" {
+			var err error
+			if binding.Patterns, err = bindingPatterns(p.Spec.BasePaths, b.From); err != nil {
+				return fmt.Errorf("spec.bindings[%d].from: %w", i, err)
+			}
 		}
 		switch b.Equals {
 		case "project":

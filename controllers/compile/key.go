@@ -80,9 +80,26 @@ func APIName(k *v1alpha1.APIKey) keyring.Name {
 	}
 }
 
-// Key compiles what is enforced of an APIKey: its spec, its key versions with
-// their deadlines, and its deletion. status.state, which waits for the
-// controller, is not.
+// EndOf returns when a key ends: spec decides as soon as it says so, and where it
+// is silent what the API's default came to at first issue. Nil is never.
+func EndOf(k *v1alpha1.APIKey) *metav1.Time {
+	if k.Spec.ExpiresAt == nil && k.Status.Effective != nil {
+		return k.Status.Effective.ExpiresAt
+	}
+	return k.Spec.ExpiresAt
+}
+
+// RateLimitOf returns the limit of a key in the same way. Nil is none.
+func RateLimitOf(k *v1alpha1.APIKey) *v1alpha1.RateLimit {
+	if k.Spec.RateLimit == nil && k.Status.Effective != nil {
+		return k.Status.Effective.RateLimit
+	}
+	return k.Spec.RateLimit
+}
+
+// Key compiles what is enforced of an APIKey: its spec, the defaults that fill it
+// up, its key versions with their deadlines, and its deletion. status.state, which
+// waits for the controller, is not.
 func Key(k *v1alpha1.APIKey) *keyring.Key {
 	out := &keyring.Key{
 		Name:        keyring.Name{Namespace: k.Namespace, Name: k.Name},
@@ -93,7 +110,7 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 		Project:     k.Spec.Project,
 		Environment: string(k.Spec.Environment),
 	}
-	out.ExpiresAt = deadline(k.Spec.ExpiresAt)
+	out.ExpiresAt = deadline(EndOf(k))
 	if o := k.Spec.Owner; o != nil {
 		out.OwnerName, out.OwnerEmail = o.Name, o.Email
 	}
@@ -110,8 +127,12 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 	if out.AllowedIPs, err = blocks(k.Spec.AllowedIPs); err != nil {
 		out.Err = fmt.Errorf("spec.allowedIPs: %w", err)
 	}
-	if out.Limit, err = limit(k.Spec.RateLimit); err != nil {
-		out.Err = err
+	if out.Limit, err = limit(RateLimitOf(k)); err != nil {
+		field := "spec.rateLimit"
+		if k.Spec.RateLimit == nil {
+			field = "status.effective.rateLimit"
+		}
+		out.Err = fmt.Errorf("%s: %w", field, err)
 	}
 	if out.State, err = state(k); err != nil {
 		out.Err = err
@@ -141,7 +162,7 @@ func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
 	}
 	period, err := time.ParseDuration(string(r.Period))
 	if err != nil || period <= 0 || r.Requests <= 0 {
-		return ratelimit.Limit{}, fmt.Errorf("spec.rateLimit: %d requests in %q can't be counted", r.Requests, r.Period)
+		return ratelimit.Limit{}, fmt.Errorf("%d requests in %q can't be counted", r.Requests, r.Period)
 	}
 	l := ratelimit.Limit{Requests: int64(r.Requests), Period: period}
 	switch r.Algorithm {
@@ -149,7 +170,7 @@ func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
 	case v1alpha1.TokenBucket:
 		l.Algorithm, l.Burst = ratelimit.TokenBucket, int64(r.Burst)
 	default:
-		return ratelimit.Limit{}, fmt.Errorf("spec.rateLimit.algorithm: %q is not known", r.Algorithm)
+		return ratelimit.Limit{}, fmt.Errorf("algorithm %q is not known", r.Algorithm)
 	}
 	return l, nil
 }

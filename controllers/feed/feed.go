@@ -126,15 +126,21 @@ func (f *Feed) setKey(k *v1alpha1.APIKey) { f.ring.SetKey(compile.Key(k)) }
 
 func (f *Feed) deleteKey(k *v1alpha1.APIKey) { f.ring.DeleteKey(name(k)) }
 
+// setAPI serves a ProtectedAPI. One that can't be used any more since an edit
+// keeps being served as it was before.
 func (f *Feed) setAPI(p *v1alpha1.ProtectedAPI) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := p.Spec.AllowedNamespaces; n != nil && n.From == v1alpha1.NamespacesSelector {
-		f.selecting[name(p)] = p
-	} else {
-		delete(f.selecting, name(p))
+	api := compile.API(p, f.namespaces)
+	if before, ok := f.ring.API(api.Name); ok && api.Err != nil && before.Err == nil && before.UID == api.UID {
+		return
 	}
-	f.ring.SetAPI(compile.API(p, f.namespaces))
+	if n := p.Spec.AllowedNamespaces; n != nil && n.From == v1alpha1.NamespacesSelector {
+		f.selecting[api.Name] = p
+	} else {
+		delete(f.selecting, api.Name)
+	}
+	f.ring.SetAPI(api)
 }
 
 func (f *Feed) deleteAPI(p *v1alpha1.ProtectedAPI) {

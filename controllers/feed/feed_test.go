@@ -228,3 +228,53 @@ func TestTheFirstListIsConsistent(t *testing.T) {
 		t.Errorf("asked for %q, want none of version 0", got)
 	}
 }
+
+// An edit that can't be used leaves the API as it was, and others alone.
+func TestTheLastGoodConfigurationKeepsServing(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	w.namespace("feed", nil)
+	w.start()
+	api := &v1alpha1.ProtectedAPI{ObjectMeta: metav1.ObjectMeta{Namespace: "feed", Name: "edited"}, Spec: v1alpha1.ProtectedAPISpec{
+		Denials: []v1alpha1.Denial{{Code: v1alpha1.DenialDefault, Status: 418, Body: "{{ .Error }}"}},
+	}}
+	w.must(w.client.Create(ctx, api))
+	name := keyring.Name{Namespace: "feed", Name: "edited"}
+	status := func() int {
+		got, ok := w.ring.API(name)
+		if !ok || got.Err != nil {
+			return 0
+		}
+		return got.Denials["default"].Status
+	}
+	w.until("created", func() bool { return status() == 418 })
+
+	api.Spec.Denials[0] = v1alpha1.Denial{Code: v1alpha1.DenialDefault, Status: 499, Body: "{{ .Nothing }}"}
+	w.must(w.client.Update(ctx, api))
+	other := &v1alpha1.ProtectedAPI{ObjectMeta: metav1.ObjectMeta{Namespace: "feed", Name: "after"}}
+	w.must(w.client.Create(ctx, other))
+	w.until("the next API is served", func() bool {
+		got, ok := w.ring.API(keyring.Name{Namespace: "feed", Name: "after"})
+		return ok && got.Err == nil
+	})
+	if got := status(); got != 418 {
+		t.Errorf("the denial has status %d, want 418 as before the edit", got)
+	}
+
+	api.Spec.Denials[0].Body = "{{ .Error }}"
+	w.must(w.client.Update(ctx, api))
+	w.until("mended", func() bool { return status() == 499 })
+
+	// Another of the same name starts anew: it has no good configuration.
+	w.must(w.client.Delete(ctx, api))
+	broken := &v1alpha1.ProtectedAPI{ObjectMeta: metav1.ObjectMeta{Namespace: "feed", Name: "edited"}, Spec: v1alpha1.ProtectedAPISpec{
+		Denials: []v1alpha1.Denial{{Code: v1alpha1.DenialDefault, Body: "{{ .Nothing }}"}},
+	}}
+	w.must(w.client.Create(ctx, broken))
+	w.until("broken from the start", func() bool {
+		got, ok := w.ring.API(name)
+		return ok && got.Err != nil && strings.Contains(got.Err.Error(), "spec.denials[0].body")
+	})
+	w.must(w.client.Delete(ctx, broken))
+	w.must(w.client.Delete(ctx, other))
+}

@@ -57,7 +57,7 @@ func ready(api *keyring.API) metav1.Condition {
 	if errors.As(api.Err, new(compile.SelectorError)) {
 		c.Reason = v1alpha1.ReasonInvalidSelector
 	}
-	c.Message = api.Err.Error() + "; requests are answered with 503"
+	c.Message = api.Err.Error() + "; auth servers serve it as it was before, and those that never saw it so answer 503"
 	return c
 }
 

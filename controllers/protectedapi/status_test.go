@@ -48,11 +48,11 @@ func TestStatus(t *testing.T) {
 		},
 		{
 			name: "a selector that can't be read", api: keyring.API{Err: compile.SelectorError{Err: errors.New("no operator")}},
-			want: map[string]string{"Ready": "False InvalidSelector: " + compile.SelectorError{Err: errors.New("no operator")}.Error() + "; requests are answered with 503"},
+			want: map[string]string{"Ready": "False InvalidSelector: " + compile.SelectorError{Err: errors.New("no operator")}.Error() + "; auth servers serve it as it was before, and those that never saw it so answer 503"},
 		},
 		{
 			name: "a spec that can't be used", api: keyring.API{Err: errors.New("spec.keyFormat: too weak")},
-			want: map[string]string{"Ready": "False InvalidSpec: spec.keyFormat: too weak; requests are answered with 503"},
+			want: map[string]string{"Ready": "False InvalidSpec: spec.keyFormat: too weak; auth servers serve it as it was before, and those that never saw it so answer 503"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -21,15 +21,17 @@ type row struct {
 }
 
 const (
-	billoget = "api.billoget.com"
-	staxai   = "api.stax.ai"
-	budgets  = "/api/public/budgets"
+	billoget  = "api.billoget.com"
+	staxai    = "api.stax.ai"
+	staxbill  = "api.staxbill.com"
+	billstack = "your-billstack.com"
+	budgets   = "/v1/api/public/budgets"
 )
 
 // samples are the raw keys of the sample APIKeys, as a workload reads them.
 func samples(ctx context.Context, s *stack.Stack) (map[string]string, error) {
 	raw := map[string]string{}
-	for _, name := range []string{"first", "shopify", "limited", "office", "suspended", "leaver", "trial", "stacks"} {
+	for _, name := range []string{"first", "shopify", "limited", "office", "suspended", "leaver", "trial", "stacks", "charge", "saas"} {
 		var err error
 		if raw[name], err = s.RawKey(ctx, "shop", name); err != nil {
 			return nil, err
@@ -64,7 +66,11 @@ func rowsOf(raw map[string]string) []row {
 		{"Billoget, from another address", "403 ip_not_allowed", to(billoget, budgets, stack.Bearer(raw["office"])), 0, false},
 		{"Billoget, the fourth of three an hour", "429 rate_limit_exceeded", to(billoget, budgets, stack.Bearer(raw["limited"])), 3, false},
 		{"Stax.ai, with the owner's email", "allowed stacks", to(staxai, "/", email(stack.Bearer(raw["stacks"]), " Admin@Shop.example")), 0, false},
-		{"Stax.ai, with another's email", "401 unauthorized", to(staxai, "/", email(stack.Bearer(raw["stacks"]), "eve@shop.example")), 0, false},
+		{"Stax.ai, with another's email", "200 authError", to(staxai, "/", email(stack.Bearer(raw["stacks"]), "eve@shop.example")), 0, false},
+		{"Billoget, its own login needs no key", "allowed ", stack.Request{Method: http.MethodPost, Host: billoget, Path: "/v1/auth/login"}, 0, false},
+		{"BillStack, its team's project", "allowed saas", to(billstack, "/api/billstack/teams/team_42/projects/p1/customers", stack.Bearer(raw["saas"])), 0, false},
+		{"BillStack, another team's", "403 binding_mismatch", to(billstack, "/api/billstack/teams/team_43/projects/p1/customers", stack.Bearer(raw["saas"])), 0, false},
+		{"Stax Bill, over plain HTTP", "403 https_required", to(staxbill, "/", http.Header{"Authorization": {"Basic " + raw["charge"]}}), 0, false},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -61,25 +62,57 @@ func (d debian) stage(ctx context.Context, p Part, dir string) error {
 	})
 }
 
-// stageWithLibraries adds the shared libraries that the machine lacks.
+// rounds bounds how far dependencies of dependencies are followed.
+const rounds = 4
+
+// stageWithLibraries adds the shared libraries that the machine lacks: those that
+// the package depends on and, as long as some are missing, those that these do.
 func (d debian) stageWithLibraries(ctx context.Context, p Part, dir, tmp, deb, binary string) error {
-	depends, err := run(ctx, tmp, nil, "dpkg-deb", "-f", deb, "Depends")
-	if err != nil {
+	lib := filepath.Join(dir, string(p)+".lib")
+	if err := os.MkdirAll(lib, 0o755); err != nil {
 		return err
 	}
-	debs, err := download(ctx, tmp, libraries(depends)...)
-	if err != nil {
+	debs, had := []string{deb}, []string{d.pkg}
+	for missing, round := true, 0; missing; round++ {
+		var wanted []string
+		for _, deb := range debs {
+			depends, err := run(ctx, tmp, nil, "dpkg-deb", "-f", deb, "Depends")
+			if err != nil {
+				return err
+			}
+			for _, name := range libraries(depends) {
+				if !slices.Contains(had, name) {
+					wanted, had = append(wanted, name), append(had, name)
+				}
+			}
+		}
+		if len(wanted) == 0 || round == rounds {
+			return fmt.Errorf("no package on which %s depends has the libraries that it lacks", d.pkg)
+		}
+		var err error
+		if debs, err = download(ctx, tmp, wanted...); err != nil {
+			return err
+		}
+		if err := unpackLibraries(ctx, tmp, lib, debs); err != nil {
+			return err
+		}
+		if missing, err = lacksLibraries(ctx, binary, "LD_LIBRARY_PATH="+lib); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(binary, filepath.Join(dir, string(p)+".bin")); err != nil {
 		return err
 	}
+	return os.WriteFile(filepath.Join(dir, string(p)), fmt.Appendf(nil, wrapper, p), 0o755)
+}
+
+// unpackLibraries moves the shared libraries of packages into lib.
+func unpackLibraries(ctx context.Context, tmp, lib string, debs []string) error {
 	root := filepath.Join(tmp, "libraries")
 	for _, deb := range debs {
 		if _, err := run(ctx, tmp, nil, "dpkg-deb", "-x", deb, root); err != nil {
 			return err
 		}
-	}
-	lib := filepath.Join(dir, string(p)+".lib")
-	if err := os.MkdirAll(lib, 0o755); err != nil {
-		return err
 	}
 	for _, pattern := range []string{"lib/*/*.so*", "usr/lib/*/*.so*"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
@@ -92,15 +125,12 @@ func (d debian) stageWithLibraries(ctx context.Context, p Part, dir, tmp, deb, b
 			}
 		}
 	}
-	if err := os.Rename(binary, filepath.Join(dir, string(p)+".bin")); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, string(p)), fmt.Appendf(nil, wrapper, p), 0o755)
+	return nil
 }
 
 // lacksLibraries asks the loader whether a shared library of binary is missing.
-func lacksLibraries(ctx context.Context, binary string) (bool, error) {
-	out, err := run(ctx, "", nil, "ldd", binary)
+func lacksLibraries(ctx context.Context, binary string, env ...string) (bool, error) {
+	out, err := run(ctx, "", env, "ldd", binary)
 	if err != nil {
 		return false, err
 	}

@@ -1,5 +1,6 @@
 // Package parts finds the real programs that tests and the development cluster
-// run: a Kubernetes control plane and the proxies.
+// run: a Kubernetes control plane and the proxies. One part is a program with the
+// schemas of gateways that tests don't run.
 //
 // Each one is looked for in order, and the first hit wins: an environment
 // variable, PATH, our cache, and then a source it is fetched from into the
@@ -12,6 +13,7 @@
 //	APIKEY_OPERATOR_FETCH=off      look, but fetch nothing
 //	APIKEY_OPERATOR_MISSING_PARTS  a file that Need appends a line to for each part it misses
 //	KUBEBUILDER_ASSETS             a directory with the programs of the control plane
-//	ENVOY, NGINX                   the proxies
+//	ENVOY, NGINX, CADDY,           the proxies
+//	TRAEFIK, HAPROXY
 //	CI=true                        a missing part fails the test instead of skipping it
 package parts

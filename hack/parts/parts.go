@@ -22,11 +22,17 @@ const (
 	Kubectl           Part = "kubectl"
 	Envoy             Part = "envoy"
 	Nginx             Part = "nginx"
+	Caddy             Part = "caddy"
+	Traefik           Part = "traefik"
+	HAProxy           Part = "haproxy"
+	// GatewaySchemas is a program that checks a mesh configuration of Istio, and
+	// beside it a directory SchemaDir.
+	GatewaySchemas Part = "gateway-schemas"
 )
 
 // All lists every part, in the order they are fetched in.
 func All() []Part {
-	return []Part{Envoy, Nginx, APIServer, Etcd, ControllerManager, Kubectl}
+	return []Part{Envoy, Nginx, Caddy, Traefik, HAProxy, GatewaySchemas, APIServer, Etcd, ControllerManager, Kubectl}
 }
 
 // Path is a program found on this machine.

@@ -29,7 +29,7 @@ func alone(t *testing.T) (cache string) {
 	cache = t.TempDir()
 	t.Setenv("APIKEY_OPERATOR_CACHE", cache)
 	t.Setenv("APIKEY_OPERATOR_FETCH", "off")
-	for _, name := range []string{"KUBEBUILDER_ASSETS", "ENVOY", "NGINX", "CI", "APIKEY_OPERATOR_MISSING_PARTS"} {
+	for _, name := range []string{"KUBEBUILDER_ASSETS", "ENVOY", "NGINX", "CADDY", "TRAEFIK", "HAPROXY", "CI", "APIKEY_OPERATOR_MISSING_PARTS"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("PATH", "/bin")
@@ -182,6 +182,28 @@ func TestFetchNamesEveryFailure(t *testing.T) {
 	_, err := s.fetch(t.Context(), "thing")
 	if err == nil || !strings.Contains(err.Error(), "no one") || !strings.Contains(err.Error(), "no two") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSince(t *testing.T) {
+	for output, fit := range map[string]bool{
+		"v2.11.7 h1:yj0Y4fYZGPkSvibBJ1sTWE33xC0fxztVyXEW5iIdUT4=": true,
+		"2.8.0":                              true,
+		"v2.7.12":                            false,
+		"Version:      3.7.15":               true,
+		"HAProxy version 2.6.12-1+deb12u4":   false,
+		"HAProxy version 2.8.25-5cf5d0683":   true,
+		"1.99.99 is older, though 3.0.0 not": false,
+		"no version":                         false,
+	} {
+		file := program(t, t.TempDir(), "thing", output)
+		if err := since("version", 2, 8, 0)(t.Context(), file); (err == nil) != fit {
+			t.Errorf("%s: got %v", output, err)
+		}
+	}
+	noLua := program(t, t.TempDir(), "thing", "2.8.25 -LUA")
+	if err := both(prints("-vv", "+LUA"), since("-v", 2, 6, 0))(t.Context(), noLua); err == nil {
+		t.Error("a program of which one check fails is fit")
 	}
 }
 

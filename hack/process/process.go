@@ -19,6 +19,8 @@ type Options struct {
 	// Path is the program, Args its arguments.
 	Path string
 	Args []string
+	// Dir is the directory that it runs in, "" for ours.
+	Dir string
 	// Env is added to our own environment.
 	Env []string
 	// Log is the file that its output is appended to.
@@ -41,6 +43,7 @@ func Start(o Options) (*Process, error) {
 	}
 	defer func() { _ = log.Close() }() // the program has its own
 	cmd := exec.Command(o.Path, o.Args...)
+	cmd.Dir = o.Dir
 	cmd.Env = append(os.Environ(), o.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes()

@@ -51,12 +51,18 @@ func Ask(ctx context.Context, proxy string, q Request) (Answer, error) {
 // the status and error code of a denial.
 func (a Answer) Verdict() string {
 	var seen Seen
-	if a.Status == http.StatusOK && json.Unmarshal([]byte(a.Body), &seen) == nil {
+	if a.Status == http.StatusOK && json.Unmarshal([]byte(a.Body), &seen) == nil && seen.Method != "" {
 		return "allowed " + seen.Headers.Get("X-Apikey-Name")
 	}
-	var denial struct{ Error string }
+	var denial struct {
+		Error     string
+		AuthError bool // Stax.ai's own
+	}
 	if err := json.Unmarshal([]byte(a.Body), &denial); err != nil {
 		return fmt.Sprintf("%d %q", a.Status, a.Body)
+	}
+	if denial.AuthError {
+		return fmt.Sprintf("%d authError", a.Status)
 	}
 	return fmt.Sprintf("%d %s", a.Status, denial.Error)
 }

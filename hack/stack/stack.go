@@ -144,10 +144,12 @@ func (s *Stack) StartController(name string) (*Program, error) {
 	return s.start(name, "controller", "--leader-election-namespace="+systemNamespace)
 }
 
-// StartAuthServer starts an auth server as the shipped service account.
+// StartAuthServer starts an auth server as the shipped service account. Its audit
+// log is in Dir, <name>.audit.log.
 func (s *Stack) StartAuthServer(name string) (*Program, error) {
 	return s.start(name, "authserver", append([]string{
-		"--default-api-hosts=*", "--host-claims=apis=*.billoget.com,apis=api.stax.ai",
+		"--audit-log=" + filepath.Join(s.Dir, name+".audit.log"),
+		"--default-api-hosts=*", "--host-claims=apis=*.billoget.com,apis=api.stax.ai,apis=api.staxbill.com,apis=your-billstack.com",
 	}, s.AuthServerArgs...)...)
 }
 

@@ -2,11 +2,13 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/internal/route"
 )
 
 // Authenticator decides about requests.
@@ -38,6 +40,7 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 	if !Contains(a.TrustedCallers, r.Caller.Unmap().WithZone("")) {
 		return CallerNotTrusted
 	}
+	v.Client = a.client(r, nil)
 	if r.Target.Err != nil {
 		return BadConfiguration
 	}
@@ -61,6 +64,19 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 	if api.Err != nil {
 		return BrokenAPI
 	}
+	if api.TrustedProxies != nil {
+		v.Client = a.client(r, api)
+	}
+	if api.DenyPlainHTTP && !r.TLS {
+		return PlainHTTP
+	}
+	matched := api.Routes.Find(path)
+	if matched != nil {
+		v.Route = matched.Pattern
+	}
+	if matched != nil && matched.Public(r.Method) || api.AllowPreflight && preflight(r) {
+		return Allowed
+	}
 	f, reason := extract(api.Credentials, r.Headers, query)
 	if reason != "" {
 		return reason
@@ -71,31 +87,35 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 		return reason
 	}
 	v.Key, v.Version = m.Key, m.Version
-	return a.check(r, api, v)
+	return a.check(r, matched, v)
+}
+
+// preflight holds for a CORS preflight request (Fetch standard, section 3.2.2).
+func preflight(r *Request) bool {
+	_, origin := r.Headers.Value("origin", 0)
+	_, method := r.Headers.Value("access-control-request-method", 0)
+	return r.Method == "OPTIONS" && origin && method
 }
 
 // check decides about a request whose key is known.
-func (a *Authenticator) check(r *Request, api *keyring.API, v *Verdict) Reason {
-	k := v.Key
+func (a *Authenticator) check(r *Request, matched *route.Match, v *Verdict) Reason {
+	api, k := v.API, v.Key
 	if reason := standing(api, k, v.Version, r.Time); reason != "" {
 		return reason
 	}
-	if len(k.AllowedIPs) > 0 {
-		client, known := clientAddr(r.Source, r.ForwardedFor, func(addr netip.Addr) bool {
-			return Contains(a.TrustedProxies, addr) && (api.TrustedProxies == nil || Contains(api.TrustedProxies, addr))
-		})
-		if !known || !Contains(k.AllowedIPs, client) {
-			return IPNotAllowed
-		}
+	if len(k.AllowedIPs) > 0 && !Contains(k.AllowedIPs, v.Client) { // no block holds an address that isn't known
+		return IPNotAllowed
 	}
 	for _, b := range api.Bindings {
-		if !bound(b, k, r.Headers) {
-			return HeaderMismatch
+		if reason := bound(b, k, r.Headers, v.Path); reason != "" {
+			return reason
 		}
 	}
-	if scope, missing := missingScope(api, k, r.Target.Scopes); missing {
-		v.MissingScope = scope
-		return InsufficientScope
+	if reason := permitted(r, matched, v); reason != "" {
+		return reason
+	}
+	if reason := unmet(r, v); reason != "" {
+		return reason
 	}
 	if !k.Limit.Unlimited() {
 		rate := k.TakeRequest(r.Time)
@@ -105,6 +125,15 @@ func (a *Authenticator) check(r *Request, api *keyring.API, v *Verdict) Reason {
 		}
 	}
 	return Allowed
+}
+
+// client returns the address of the client, as far as the operator's proxies are
+// to be believed and, once the API is known, as the API is.
+func (a *Authenticator) client(r *Request, api *keyring.API) netip.Addr {
+	addr, _ := clientAddr(r.Source, r.ForwardedFor, func(addr netip.Addr) bool {
+		return Contains(a.TrustedProxies, addr) && (api == nil || api.TrustedProxies == nil || Contains(api.TrustedProxies, addr))
+	})
+	return addr
 }
 
 func (a *Authenticator) api(t Target, host string) (*keyring.API, bool) {
@@ -176,30 +205,71 @@ func past(deadline, now time.Time) bool {
 	return !deadline.IsZero() && !now.Before(deadline)
 }
 
-// bound reports whether the request's header equals the key's value.
-func bound(b keyring.Binding, k *keyring.Key, h Headers) bool {
+// bound says why the request's value isn't the key's, or nothing.
+func bound(b keyring.Binding, k *keyring.Key, h Headers, path string) Reason {
+	got, present, mismatch := "", false, HeaderMismatch
+	if b.Header != "" {
+		value, sent := h.Value(b.Header, 0)
+		_, more := h.Value(b.Header, 1)
+		got, present = strings.Trim(value, " \t"), sent && !more
+	} else {
+		mismatch = BindingMismatch
+		if b.Field == keyring.Project {
+			mismatch = ProjectMismatch
+		}
+		if got, present = variable(b, path); !present {
+			return "" // another path
+		}
+	}
 	want, has := k.Value(b)
-	got, sent := h.Value(b.Header, 0)
-	_, more := h.Value(b.Header, 1)
-	if !has || !sent || more {
-		return false
+	switch {
+	case !has && b.IfKeyHas:
+		return ""
+	case has && present && (got == want || b.FoldCase && strings.EqualFold(got, want)):
+		return ""
+	default:
+		return mismatch
 	}
-	got = strings.Trim(got, " \t")
-	if b.FoldCase {
-		return strings.EqualFold(got, want)
-	}
-	return got == want
 }
 
-// missingScope returns the first required scope that the key doesn't have.
-func missingScope(api *keyring.API, k *keyring.Key, required []string) (string, bool) {
-	if len(k.Scopes) == 0 && !api.DenyEmptyScopes {
-		return "", false
-	}
-	for _, scope := range required {
-		if !k.Scopes.Grant(scope) {
-			return scope, true
+func variable(b keyring.Binding, path string) (string, bool) {
+	for _, p := range b.Patterns {
+		if value, ok := p.Variable(path, b.Variable); ok {
+			return value, true
 		}
 	}
 	return "", false
+}
+
+// permitted says why the key may not do what is asked, or nothing: it needs every
+// scope that the gateway demands, and any one of the scopes that open the route.
+func permitted(r *Request, matched *route.Match, v *Verdict) Reason {
+	api, k := v.API, v.Key
+	full := len(k.Scopes) == 0 && !api.DenyEmptyScopes
+	for _, scope := range r.Target.Scopes {
+		if !full && !grants(api, k, scope) {
+			v.MissingScope = scope
+			return InsufficientScope
+		}
+	}
+	var scopes []string
+	if matched != nil {
+		scopes = matched.Scopes(r.Method)
+	}
+	switch {
+	case len(scopes) > 0:
+	case api.DenyUnmatched, matched != nil && api.Routes.Scoped():
+		return RouteNotAllowed // a pattern that lists other methods only opens none
+	default:
+		return ""
+	}
+	if full || slices.ContainsFunc(scopes, func(scope string) bool { return grants(api, k, scope) }) {
+		return ""
+	}
+	v.MissingScope = scopes[0]
+	return InsufficientScope
+}
+
+func grants(api *keyring.API, k *keyring.Key, scope string) bool {
+	return api.Knows(scope) && k.Scopes.Grant(scope)
 }

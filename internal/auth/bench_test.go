@@ -13,6 +13,7 @@ import (
 // request's key matches the last block and the last scope.
 func busyWorld(keys int, algorithm ratelimit.Algorithm) (*Authenticator, *Request) {
 	w := newWorld()
+	w.api.Conditions = nil
 	a := w.authenticator()
 	shape := func(i int) *keyring.Key {
 		k := newWorld().key

@@ -33,6 +33,7 @@ var failures = []failure{
 	{NotSynced, func(w *world) { w.synced = false }, judged},
 	{UnknownAPI, func(w *world) { w.api.Hosts = []string{"other.shop.dev"} }, judged},
 	{BrokenAPI, func(w *world) { w.api.Err = errors.New("broken") }, addressed},
+	{PlainHTTP, func(w *world) { w.request.TLS = false }, addressed},
 	{MissingCredential, func(w *world) { delete(w.headers, "authorization") }, addressed},
 	{AmbiguousCredential, func(w *world) { w.headers["x-api-key"] = []string{good} }, addressed},
 	{MalformedCredential, func(w *world) { w.headers["authorization"] = []string{"Bearer bk_live_1234"} }, presented},
@@ -45,9 +46,17 @@ var failures = []failure{
 	{ExpiredKey, func(w *world) { w.key.ExpiresAt = now }, holding},
 	{IPNotAllowed, func(w *world) { w.request.Source = "203.0.114.7" }, holding},
 	{HeaderMismatch, func(w *world) { w.headers["email"] = []string{"eve@shop.example"} }, holding},
+	{ProjectMismatch, func(w *world) { w.key.Project = "customers" }, holding},
+	{BindingMismatch, func(w *world) { w.key.Attributes = nil }, holding},
 	{InsufficientScope, func(w *world) { w.request.Target.Scopes = []string{"READ_BUDGETS", "WRITE_BUDGETS", "ADMIN"} }, func() outcome {
 		o := holding
 		o.MissingScope = "WRITE_BUDGETS"
+		return o
+	}()},
+	{RouteNotAllowed, func(w *world) { w.api.DenyUnmatched = true }, holding},
+	{ConditionNotMet, func(w *world) { w.headers["x-blocked"] = []string{""} }, func() outcome {
+		o := holding
+		o.ConditionMessage = "Blocked"
 		return o
 	}()},
 	{RateLimited, func(w *world) { w.spent = true }, func() outcome {

@@ -47,8 +47,11 @@ type Request struct {
 	Target Target
 
 	Method string
-	Host   string // as received, with port or not
-	Path   string // as received, with query
+	// TLS is a request that came to the gateway, or to a proxy before it that the
+	// gateway believes, over TLS.
+	TLS  bool
+	Host string // as received, with port or not
+	Path string // as received, with query
 	// Source is the address that connected to the gateway, and ForwardedFor the
 	// values of X-Forwarded-For as the gateway passed them on.
 	Source       string

@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"net/netip"
+
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
@@ -21,6 +23,7 @@ const (
 	NotSynced           Reason = "not_synced"           // the auth server hasn't read everything yet
 	UnknownAPI          Reason = "unknown_api"          // no API by that name or host
 	BrokenAPI           Reason = "broken_api"           // the API can't be used
+	PlainHTTP           Reason = "plain_http"           // didn't come over TLS
 	MissingCredential   Reason = "missing_credential"   // nothing where the API looks
 	AmbiguousCredential Reason = "ambiguous_credential" // more than one, or one repeated
 	MalformedCredential Reason = "malformed_credential" // can't be a key of this API
@@ -32,8 +35,12 @@ const (
 	SuspendedKey        Reason = "suspended_key"
 	ExpiredKey          Reason = "expired_key"
 	IPNotAllowed        Reason = "ip_not_allowed"
-	HeaderMismatch      Reason = "header_mismatch" // a bound header is missing or differs
+	HeaderMismatch      Reason = "header_mismatch"  // a bound header is missing or differs
+	ProjectMismatch     Reason = "project_mismatch" // the path is of another project
+	BindingMismatch     Reason = "binding_mismatch" // a bound path variable differs
 	InsufficientScope   Reason = "insufficient_scope"
+	RouteNotAllowed     Reason = "route_not_allowed" // no scope opens it
+	ConditionNotMet     Reason = "condition_not_met" // or it can't be evaluated
 	RateLimited         Reason = "rate_limited"
 	InternalError       Reason = "internal_error"
 )
@@ -43,8 +50,8 @@ type Verdict struct {
 	Reason Reason
 	// API is the API that was asked for, nil where none was found.
 	API *keyring.API
-	// Key is whose credential it was, nil where none was found. It is set on
-	// denials too.
+	// Key is whose credential it was, nil where none was found or none was needed.
+	// It is set on denials too.
 	Key *keyring.Key
 	// Version is the key version that was used.
 	Version keyring.Version
@@ -52,10 +59,17 @@ type Verdict struct {
 	Credential keyring.Credential
 	// MissingScope is the first required scope that the key lacks.
 	MissingScope string
+	// ConditionMessage is what the condition that wasn't met says, "" for nothing.
+	ConditionMessage string
 	// Rate is what the rate limit said, where it was asked.
 	Rate *ratelimit.Result
+	// Route is the most specific pattern that matched, "" where none did.
+	Route string
 	// Path is the normal path without its query, once it was judged.
 	Path string
+	// Client is the client's address. IsValid is false where it isn't known: the
+	// key's IP check then denies.
+	Client netip.Addr
 }
 
 // OK reports whether the request may pass.

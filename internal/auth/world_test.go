@@ -9,6 +9,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+	"github.com/apikey-operator/apikey-operator/internal/route"
 )
 
 const (
@@ -66,8 +67,14 @@ func newWorld() *world {
 				{Prefix: "bk", Environment: "live", Separator: "_", Alphabet: key.Hex, Length: 32},
 				{Prefix: "bk", Environment: "test", Separator: "_", Alphabet: key.Hex, Length: 32},
 			},
-			Bindings:   []keyring.Binding{{Header: "email", Field: keyring.OwnerEmail, FoldCase: true}},
-			Namespaces: map[string]bool{"team": true},
+			Bindings: []keyring.Binding{
+				{Header: "email", Field: keyring.OwnerEmail, FoldCase: true},
+				{Variable: "what", Patterns: patterns("/v1/{what}"), Field: keyring.Project},
+				{Variable: "version", Patterns: patterns("/{version}/**"), Field: keyring.Attribute, Attribute: "version"},
+			},
+			Conditions:    []keyring.Condition{compiled("request.method == 'GET'", "Read only"), compiled("!('x-blocked' in request.headers)", "Blocked")},
+			DenyPlainHTTP: true,
+			Namespaces:    map[string]bool{"team": true},
 		},
 		key: &keyring.Key{
 			Name: keyName, UID: "uid", CreatedAt: now, API: shop,
@@ -77,11 +84,14 @@ func newWorld() *world {
 			AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
 			Limit:      ratelimit.Limit{Requests: 3, Period: time.Hour},
 			OwnerEmail: "ops@shop.example",
+			Project:    "budgets",
+			Attributes: map[string]string{"version": "v1"},
 		},
 		headers: fields{"authorization": {"Bearer " + good}, "email": {"OPS@shop.example"}},
 		request: Request{
 			Caller: netip.MustParseAddr("127.0.0.1"),
 			Target: Target{Kind: ByHost, Scopes: []string{"READ_BUDGETS"}},
+			TLS:    true,
 			Method: "GET", Host: "API.shop.dev:443", Path: "/v1/%62udgets?page=2",
 			Source: "203.0.113.7", Time: now,
 		},
@@ -96,7 +106,7 @@ func newWorld() *world {
 // simpleWorld has a key that any request with it may use, from the given places.
 func simpleWorld(raw string, places ...keyring.Credential) *world {
 	w := newWorld()
-	w.api.Bindings, w.api.Credentials = nil, places
+	w.api.Bindings, w.api.Conditions, w.api.Credentials = nil, nil, places
 	w.key.AllowedIPs, w.key.Scopes, w.key.Limit = nil, nil, ratelimit.Limit{}
 	w.key.Versions = []keyring.Version{version(raw)}
 	w.request.Target.Scopes, w.request.Path = nil, "/"
@@ -111,6 +121,18 @@ func (w *world) send(headers fields) {
 
 func version(raw string) keyring.Version {
 	return keyring.Version{Digest: key.NewRaw(raw).Digest(), Hint: raw[:min(len(raw), 12)]}
+}
+
+func patterns(texts ...string) []route.Pattern {
+	var all []route.Pattern
+	for _, text := range texts {
+		p, err := route.Parse(text)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 func blocks(texts ...string) []netip.Prefix {
@@ -149,12 +171,15 @@ type outcome struct {
 	Credential   keyring.Credential
 	MissingScope string
 	Rate         ratelimit.Result
-	Path         string
+	Path, Route  string
+
+	ConditionMessage string
 }
 
 func outcomeOf(v Verdict) outcome {
 	o := outcome{
-		Reason: v.Reason, Hint: v.Version.Hint, Credential: v.Credential, MissingScope: v.MissingScope, Path: v.Path,
+		Reason: v.Reason, Hint: v.Version.Hint, Credential: v.Credential, MissingScope: v.MissingScope, Path: v.Path, Route: v.Route,
+		ConditionMessage: v.ConditionMessage,
 	}
 	if v.API != nil {
 		o.API = v.API.Name.String()

@@ -7,9 +7,11 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
@@ -34,8 +36,14 @@ type Denial struct {
 	Realm, Scheme string
 	// Scope is the scope that was missing.
 	Scope string
+	// Message is what the condition that wasn't met says, up to maxConditionMessage
+	// bytes of it, "" for the general message.
+	Message string
 	// Rate limit: whole seconds, rounded up.
 	Requests, Window, RetryAfter int64
+	// API is whose denials the response is of, nil for none. It isn't part of the
+	// text.
+	API *keyring.API
 }
 
 // answer is the status, error code and message of a reason.
@@ -68,8 +76,13 @@ var answers = map[auth.Reason]answer{
 	auth.HeaderMismatch:      unauthorized,
 	auth.AmbiguousCredential: {http.StatusUnauthorized, "ambiguous_credential", "More than one API key was sent"},
 	auth.SuspendedKey:        {http.StatusForbidden, "key_suspended", "API key is suspended"},
+	auth.PlainHTTP:           {http.StatusForbidden, "https_required", "HTTPS is required"},
+	auth.ProjectMismatch:     {http.StatusForbidden, "project_mismatch", "API key does not belong to this project"},
+	auth.BindingMismatch:     {http.StatusForbidden, "binding_mismatch", "API key may not be used for this resource"},
+	auth.RouteNotAllowed:     {http.StatusForbidden, "route_not_allowed", "API key may not be used for this route"},
 	auth.IPNotAllowed:        {http.StatusForbidden, "ip_not_allowed", "API key may not be used from this IP address"},
 	auth.InsufficientScope:   {http.StatusForbidden, "insufficient_scope", "API key does not have required scope: "},
+	auth.ConditionNotMet:     {http.StatusForbidden, "condition_not_met", "API key does not meet a condition of this API"},
 	auth.RateLimited:         {http.StatusTooManyRequests, "rate_limit_exceeded", "Rate limit exceeded. Try again in "},
 	auth.NotSynced:           unavailable,
 	auth.BadConfiguration:    {http.StatusServiceUnavailable, unavailableCode, "The gateway's configuration for authentication is not valid"},
@@ -81,9 +94,9 @@ var answers = map[auth.Reason]answer{
 
 // NewDenial gathers the denial of a verdict.
 func NewDenial(v *auth.Verdict) Denial {
-	d := Denial{Reason: v.Reason, Scope: v.MissingScope}
+	d := Denial{Reason: v.Reason, Scope: v.MissingScope, Message: conditionMessage(v.ConditionMessage)}
 	if v.API != nil {
-		d.Realm, d.Scheme = v.API.Name.String(), scheme(v.API.Credentials)
+		d.API, d.Realm, d.Scheme = v.API, v.API.Name.String(), scheme(v.API.Credentials)
 	}
 	if v.Rate != nil {
 		d.Requests, d.Window = v.Key.Limit.Requests, seconds(v.Key.Limit.Period)
@@ -92,37 +105,89 @@ func NewDenial(v *auth.Verdict) Denial {
 	return d
 }
 
-// Response renders the denial. Its status is never 2xx.
+// Response renders the denial as the client shall see it. Only an API that wants
+// it so gives it a status of 2xx: see DefaultStatus for what is told to a proxy.
 func (d Denial) Response() Response {
-	a, ok := answers[d.Reason]
-	if !ok {
-		a = unavailable
-	}
-	message := a.message
-	headers := []Field{{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}
+	a := d.answer()
+	data := keyring.DenialData{Error: a.code, Message: a.message, Status: a.status, Scope: d.Scope, RetryAfter: d.RetryAfter}
 	switch d.Reason {
 	case auth.InsufficientScope:
-		message += d.Scope
+		data.Message += d.Scope
+	case auth.ConditionNotMet:
+		if d.Message != "" {
+			data.Message = d.Message
+		}
 	case auth.RateLimited:
-		wait := max(1, d.RetryAfter)
-		message += fmt.Sprintf("%d seconds", wait)
-		headers = append(headers,
-			Field{"Retry-After", strconv.FormatInt(wait, 10)},
-			Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)},
-			Field{"RateLimit", rateState(0, wait)})
+		data.Message += fmt.Sprintf("%d seconds", max(1, d.RetryAfter))
 	default:
 	}
-	if a.status == http.StatusUnauthorized || d.Reason == auth.InsufficientScope {
-		headers = append(headers, Field{"WWW-Authenticate", d.challenge()})
+	r := Response{Status: a.status, Headers: d.headers(a)}
+	if d.API != nil {
+		if custom, ok := d.API.Denial(a.code); ok && d.customize(&r, custom, data) {
+			return r
+		}
 	}
 	body, err := json.Marshal(struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
-	}{a.code, message})
+	}{data.Error, data.Message})
 	if err != nil {
 		body = nil // two strings always marshal
 	}
-	return Response{Status: a.status, Headers: headers, Body: body}
+	r.Body = body
+	return r
+}
+
+// DefaultStatus is the status of the denial without the API's own, never 2xx.
+func (d Denial) DefaultStatus() int { return d.answer().status }
+
+func (d Denial) answer() answer {
+	if a, ok := answers[d.Reason]; ok {
+		return a
+	}
+	return unavailable
+}
+
+func (d Denial) headers(a answer) []Field {
+	headers := []Field{{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}
+	if d.Reason == auth.RateLimited {
+		wait := max(1, d.RetryAfter)
+		headers = append(headers,
+			Field{"Retry-After", strconv.FormatInt(wait, 10)},
+			Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)},
+			Field{"RateLimit", rateState(0, wait)})
+	}
+	if a.status == http.StatusUnauthorized || d.Reason == auth.InsufficientScope {
+		headers = append(headers, Field{"WWW-Authenticate", d.challenge()})
+	}
+	return headers
+}
+
+// customize makes the response the API's own, and reports whether its body is done:
+// one of its own, or none with a status that allows none, which gateways would send
+// all the same. A body that can't be rendered stays the default one.
+func (d Denial) customize(r *Response, custom keyring.Denial, data keyring.DenialData) bool {
+	if custom.Status != 0 {
+		r.Status, data.Status = custom.Status, custom.Status
+	}
+	for _, h := range custom.Headers {
+		r.set(h[0], h[1])
+	}
+	if r.Status == http.StatusNoContent || r.Status == http.StatusNotModified {
+		return true
+	}
+	if custom.Body == nil {
+		return false
+	}
+	body, err := custom.Body.Render(data)
+	r.Body = body
+	return err == nil
+}
+
+// set sets a header in place of one of the same name.
+func (r *Response) set(name, value string) {
+	r.Headers = slices.DeleteFunc(r.Headers, func(f Field) bool { return strings.EqualFold(f.Name, name) })
+	r.Headers = append(r.Headers, Field{name, value})
 }
 
 // challenge is RFC 6750, section 3, for Bearer, and a plain realm otherwise.
@@ -186,7 +251,7 @@ func seconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 // Encode writes the denial as text that fits into a header.
 func (d Denial) Encode() string {
 	v := url.Values{"reason": {string(d.Reason)}}
-	for name, text := range map[string]string{"realm": d.Realm, "scheme": d.Scheme, "scope": d.Scope} {
+	for name, text := range map[string]string{"realm": d.Realm, "scheme": d.Scheme, "scope": d.Scope, "message": d.Message} {
 		if text != "" {
 			v.Set(name, text)
 		}
@@ -214,7 +279,10 @@ func ParseDenial(s string) (Denial, error) {
 	if err != nil {
 		return Denial{}, ErrDenial
 	}
-	d := Denial{Reason: auth.Reason(v.Get("reason")), Realm: v.Get("realm"), Scheme: v.Get("scheme"), Scope: v.Get("scope")}
+	d := Denial{Reason: auth.Reason(v.Get("reason")), Realm: v.Get("realm"), Scheme: v.Get("scheme"), Scope: v.Get("scope"), Message: v.Get("message")}
+	if d.Message != conditionMessage(d.Message) || d.Message != "" && d.Reason != auth.ConditionNotMet {
+		return Denial{}, ErrDenial
+	}
 	if _, known := answers[d.Reason]; !known {
 		return Denial{}, ErrDenial
 	}
@@ -234,6 +302,26 @@ func ParseDenial(s string) (Denial, error) {
 		return Denial{}, ErrDenial
 	}
 	return d, nil
+}
+
+// maxConditionMessage bounds the message of a condition, in bytes: escaped, it must
+// fit into the headers that proxies take.
+const maxConditionMessage = 512
+
+// conditionMessage is a condition's message as clients see it, whichever way the
+// denial comes to them: without control characters, and cut where it is too long.
+func conditionMessage(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > maxConditionMessage {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
 }
 
 // quotable leaves out what may not stand in a quoted string (RFC 9110, 5.6.4).

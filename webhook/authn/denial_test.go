@@ -47,6 +47,8 @@ var responses = map[auth.Reason]string{
 	auth.NotSynced:  unavailable,
 	auth.UnknownAPI: unavailable,
 	auth.BrokenAPI:  unavailable,
+	auth.PlainHTTP: `403
+{"error":"https_required","message":"HTTPS is required"}`,
 	auth.MissingCredential: `401
 WWW-Authenticate: Bearer realm="apis/billoget"
 {"error":"unauthorized","message":"Invalid or missing API key"}`,
@@ -65,6 +67,14 @@ WWW-Authenticate: Bearer realm="apis/billoget", error="invalid_request"
 {"error":"key_suspended","message":"API key is suspended"}`,
 	auth.IPNotAllowed: `403
 {"error":"ip_not_allowed","message":"API key may not be used from this IP address"}`,
+	auth.ProjectMismatch: `403
+{"error":"project_mismatch","message":"API key does not belong to this project"}`,
+	auth.BindingMismatch: `403
+{"error":"binding_mismatch","message":"API key may not be used for this resource"}`,
+	auth.RouteNotAllowed: `403
+{"error":"route_not_allowed","message":"API key may not be used for this route"}`,
+	auth.ConditionNotMet: `403
+{"error":"condition_not_met","message":"Only on weekdays"}`,
 	auth.InsufficientScope: `403
 WWW-Authenticate: Bearer realm="apis/billoget", error="insufficient_scope", scope="WRITE_BUDGETS"
 {"error":"insufficient_scope","message":"API key does not have required scope: WRITE_BUDGETS"}`,
@@ -88,7 +98,11 @@ func TestResponseOfEveryReason(t *testing.T) {
 			if got := text(denial.Response()); got != want {
 				t.Errorf("got %s\nwant %s", got, want)
 			}
+			if got := denial.DefaultStatus(); fmt.Sprint(got) != want[:3] {
+				t.Errorf("the default status is %d, want %s", got, want[:3])
+			}
 			asked, err := authn.ParseDenial(denial.Encode())
+			asked.API = denial.API // who asks finds it by the realm
 			if err != nil || asked != denial {
 				t.Errorf("written as %q and read: %+v, %v, want %+v", denial.Encode(), asked, err, denial)
 			}
@@ -239,6 +253,11 @@ func TestChallenge(t *testing.T) {
 		{"a rate limit", []keyring.Credential{bearer}, auth.RateLimited, none},
 		{"an outage", []keyring.Credential{bearer}, auth.NotSynced, none},
 		{"a path", []keyring.Credential{bearer}, auth.InvalidPath, none},
+		{"plain HTTP", []keyring.Credential{bearer}, auth.PlainHTTP, none},
+		{"a project", []keyring.Credential{bearer}, auth.ProjectMismatch, none},
+		{"a binding", []keyring.Credential{bearer}, auth.BindingMismatch, none},
+		{"a route that no scope opens", []keyring.Credential{bearer}, auth.RouteNotAllowed, none},
+		{"a condition", []keyring.Credential{bearer}, auth.ConditionNotMet, none},
 	} {
 		v := authntest.Verdict(row.reason)
 		v.API.Credentials = row.places

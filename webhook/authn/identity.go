@@ -15,7 +15,8 @@ var IdentityHeaders = []string{
 }
 
 // Identity returns the values of IdentityHeaders, in their order, for a request
-// that was let through. Those that the key lacks are empty.
+// that was let through. Those that the key lacks, or that the API keeps from its
+// upstream, are empty.
 func Identity(v *auth.Verdict) []Field {
 	values := make([]string, len(IdentityHeaders))
 	if k := v.Key; k != nil {
@@ -26,19 +27,25 @@ func Identity(v *auth.Verdict) []Field {
 	}
 	fields := make([]Field, len(values))
 	for i, value := range values {
+		if v.API != nil && v.API.HideHeaders[IdentityHeaders[i]] {
+			value = ""
+		}
 		fields[i] = Field{IdentityHeaders[i], headerValue(value)}
 	}
 	return fields
 }
 
-// CredentialHeader returns the header that held the credential, in lower case,
-// or "" if none did.
-func CredentialHeader(c keyring.Credential) string {
-	switch c.Place {
+// CredentialHeader returns the header that held the credential and shall not reach
+// the upstream, in lower case, or "" if there is none.
+func CredentialHeader(v *auth.Verdict) string {
+	if v.API != nil && v.API.KeepCredential {
+		return ""
+	}
+	switch v.Credential.Place {
 	case keyring.Bearer, keyring.Basic:
 		return "authorization"
 	case keyring.Header:
-		return c.Name
+		return v.Credential.Name
 	default:
 		return ""
 	}

@@ -97,7 +97,7 @@ func TestCredentialHeader(t *testing.T) {
 		"":              {{}, {Place: keyring.Query, Name: "api_key"}, {Place: keyring.Cookie, Name: "key"}},
 	} {
 		for _, c := range places {
-			if got := authn.CredentialHeader(c); got != want {
+			if got := authn.CredentialHeader(&auth.Verdict{Credential: c}); got != want {
 				t.Errorf("%+v: got %q, want %q", c, got, want)
 			}
 		}

@@ -60,6 +60,7 @@ func request(ctx context.Context, in *authv3.CheckRequest, now time.Time) *auth.
 		Caller:  caller(ctx),
 		Target:  target(attributes.GetContextExtensions()),
 		Method:  http.GetMethod(),
+		TLS:     overTLS(http.GetScheme(), h),
 		Host:    http.GetHost(),
 		Path:    http.GetPath(),
 		Source:  attributes.GetSource().GetAddress().GetSocketAddress().GetAddress(),
@@ -73,6 +74,14 @@ func request(ctx context.Context, in *authv3.CheckRequest, now time.Time) *auth.
 		}
 		r.ForwardedFor = append(r.ForwardedFor, v)
 	}
+}
+
+// overTLS holds if nothing that Envoy tells says otherwise: a client of HTTP/2 can
+// choose :scheme, and x-forwarded-proto is Envoy's with use_remote_address only.
+func overTLS(scheme string, h headers) bool {
+	proto, told := h.Value("x-forwarded-proto", 0)
+	_, more := h.Value("x-forwarded-proto", 1)
+	return scheme == "https" && !more && (!told || proto == "https")
 }
 
 func target(extensions map[string]string) auth.Target {
@@ -151,7 +160,7 @@ func allowed(v *auth.Verdict) *authv3.CheckResponse {
 		}
 		ok.Headers = append(ok.Headers, option(f))
 	}
-	if name := authn.CredentialHeader(v.Credential); name != "" {
+	if name := authn.CredentialHeader(v); name != "" {
 		ok.HeadersToRemove = append(ok.HeadersToRemove, name)
 	}
 	if v.Rate != nil {
@@ -168,6 +177,9 @@ func allowed(v *auth.Verdict) *authv3.CheckResponse {
 // under the namespace envoy.filters.http.ext_authz.
 func metadata(v *auth.Verdict) *structpb.Struct {
 	k := v.Key
+	if k == nil {
+		return nil // a public route
+	}
 	scopes := make([]*structpb.Value, len(k.Scopes))
 	for i, s := range k.Scopes {
 		scopes[i] = structpb.NewStringValue(s)

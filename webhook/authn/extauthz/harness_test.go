@@ -43,15 +43,25 @@ func check(t testing.TB, s *extauthz.Server, in *authv3.CheckRequest) *authv3.Ch
 	return out
 }
 
-// checkDenied checks what holds for every denial.
+// checkDenied checks what holds for every denial that is no API's own.
 func checkDenied(t testing.TB, out *authv3.CheckResponse) {
+	t.Helper()
+	status := int(out.GetDeniedResponse().GetStatus().GetCode())
+	checkDeniedWith(t, out, status)
+	if status < 400 || status > 599 {
+		t.Errorf("a denial has HTTP status %d", status)
+	}
+}
+
+// checkDeniedWith checks what holds for every denial.
+func checkDeniedWith(t testing.TB, out *authv3.CheckResponse, want int) {
 	t.Helper()
 	denied := out.GetDeniedResponse()
 	if code := out.GetStatus().GetCode(); code == 0 || denied == nil || out.GetOkResponse() != nil {
 		t.Fatalf("gRPC code %d, want a denial: %v", code, out)
 	}
-	if status := denied.GetStatus().GetCode(); status < 400 || status > 599 {
-		t.Errorf("a denial has HTTP status %d", status)
+	if status := int(denied.GetStatus().GetCode()); status != want {
+		t.Errorf("got HTTP status %d, want %d", status, want)
 	}
 	if out.GetDynamicMetadata() != nil {
 		t.Errorf("a denial has metadata: %v", out)

@@ -152,3 +152,42 @@ func TestContextExtensionsThatArentUnderstood(t *testing.T) {
 		}
 	}
 }
+
+// Both signals must say TLS: a client of HTTP/2 can write https into :scheme, and
+// Envoy overwrites x-forwarded-proto with use_remote_address only.
+func TestTLS(t *testing.T) {
+	proto := func(values ...string) (fields [][2]string) {
+		for _, v := range values {
+			fields = append(fields, [2]string{"x-forwarded-proto", v})
+		}
+		return fields
+	}
+	for _, row := range []struct {
+		what, scheme string
+		fields       [][2]string
+		want         bool
+	}{
+		{"both say https", "https", proto("https"), true},
+		{"both say http", "http", proto("http"), false},
+		{"only :scheme is there", "https", nil, true},
+		{"a client wrote :scheme", "https", proto("http"), false},
+		{"a client wrote x-forwarded-proto", "http", proto("https"), false},
+		{"a client's x-forwarded-proto is first", "https", proto("https", "http"), false},
+		{"a client's x-forwarded-proto is last", "https", proto("http", "https"), false},
+		{"it is there twice", "https", proto("https", "https"), false},
+		{"it is a list", "https", proto("https,http"), false},
+		{"it is empty", "https", proto(""), false},
+		{"it is WebSocket's", "https", proto("wss"), false},
+		{"other letters", "HTTPS", proto("HTTPS"), false},
+		{"nothing is there", "", nil, false},
+		{"no :scheme", "", proto("https"), false},
+		{"headers of others", "http", [][2]string{{"x-forwarded-scheme", "https"}, {"x-forwarded-ssl", "on"}, {"forwarded", "proto=https"}, {":scheme", "https"}}, false},
+	} {
+		for kind, in := range map[string]*authv3.CheckRequest{"raw": request(row.fields...), "joined": joined(row.fields...)} {
+			in.Attributes.Request.Http.Scheme = row.scheme
+			if got, _ := asked(t, in); got.TLS != row.want {
+				t.Errorf("%s, %s: TLS is %v, want %v", row.what, kind, got.TLS, row.want)
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -81,6 +82,34 @@ dynamic_metadata {
 }`)
 }
 
+// A public route needs no key: nobody is named, whatever a client claims, and what
+// it sent in Authorization is the upstream's affair.
+func TestAllowedWithoutAKey(t *testing.T) {
+	same(t, check(t, server(authntest.Always(authntest.Public())), request()), `
+status { code: 0 }
+ok_response {
+  headers_to_remove: "x-apikey-name"
+  headers_to_remove: "x-apikey-namespace"
+  headers_to_remove: "x-apikey-project"
+  headers_to_remove: "x-apikey-scopes"
+  headers_to_remove: "x-apikey-environment"
+  headers_to_remove: "x-apikey-hint"
+  headers_to_remove: "x-apikey-owner"
+  headers_to_remove: "x-apikey-owner-email"
+}`)
+}
+
+// An API may keep names from its upstream, and leave the credential in.
+func TestAllowedAsTheAPIWants(t *testing.T) {
+	v := authntest.Verdict(auth.Allowed)
+	v.API.HideHeaders = map[string]bool{"x-apikey-owner": true, "x-apikey-owner-email": true}
+	v.API.KeepCredential = true
+	ok := check(t, server(authntest.Always(v)), request()).GetOkResponse()
+	if got, want := ok.GetHeadersToRemove(), []string{"x-apikey-owner", "x-apikey-owner-email"}; !slices.Equal(got, want) || len(ok.GetHeaders()) != len(authn.IdentityHeaders)-2 {
+		t.Errorf("headers to remove are %q, want %q; set are %v", got, want, ok.GetHeaders())
+	}
+}
+
 // A credential in the query or in a cookie can't be removed.
 func TestAllowedRemovesTheCredential(t *testing.T) {
 	for _, row := range []struct {
@@ -109,20 +138,34 @@ func TestEveryReasonIsADenial(t *testing.T) {
 	}
 	for _, reason := range append(authntest.Reasons(t), "", "a new one") {
 		v := authntest.Verdict(reason)
-		out := check(t, server(authntest.Always(v)), request())
-		checkDenied(t, out)
-		response := authn.NewDenial(&v).Response()
-		denied := out.GetDeniedResponse()
-		if int(denied.GetStatus().GetCode()) != response.Status || denied.GetBody() != string(response.Body) || codes.Code(out.GetStatus().GetCode()) != want[response.Status] {
-			t.Errorf("%s: got %v, want %d, %s and gRPC code %v", reason, out, response.Status, response.Body, want[response.Status])
+		code, ok := want[authn.NewDenial(&v).Response().Status]
+		if !ok {
+			t.Fatalf("%s: no gRPC code for %+v", reason, authn.NewDenial(&v).Response())
 		}
-		if len(denied.GetHeaders()) != len(response.Headers) {
-			t.Fatalf("%s: got headers %v, want %v", reason, denied.GetHeaders(), response.Headers)
+		checkSame(t, v, code)
+		for _, status := range authntest.Statuses {
+			// Only OK lets a request pass, whatever the client shall see.
+			checkSame(t, authntest.Own(t, reason, status), codes.PermissionDenied)
 		}
-		for i, h := range denied.GetHeaders() {
-			if h.GetHeader().GetKey() != response.Headers[i].Name || h.GetHeader().GetValue() != response.Headers[i].Value {
-				t.Errorf("%s: got header %v, want %v", reason, h, response.Headers[i])
-			}
+	}
+}
+
+// checkSame checks that a client sees the response to a verdict as it is.
+func checkSame(t *testing.T, v auth.Verdict, code codes.Code) {
+	t.Helper()
+	out := check(t, server(authntest.Always(v)), request())
+	response := authn.NewDenial(&v).Response()
+	checkDeniedWith(t, out, response.Status)
+	denied := out.GetDeniedResponse()
+	if denied.GetBody() != string(response.Body) || codes.Code(out.GetStatus().GetCode()) != code {
+		t.Errorf("%s: got %v, want %d, %s and gRPC code %v", v.Reason, out, response.Status, response.Body, code)
+	}
+	if len(denied.GetHeaders()) != len(response.Headers) {
+		t.Fatalf("%s: got headers %v, want %v", v.Reason, denied.GetHeaders(), response.Headers)
+	}
+	for i, h := range denied.GetHeaders() {
+		if h.GetHeader().GetKey() != response.Headers[i].Name || h.GetHeader().GetValue() != response.Headers[i].Value {
+			t.Errorf("%s: got header %v, want %v", v.Reason, h, response.Headers[i])
 		}
 	}
 }
@@ -169,7 +212,7 @@ func TestNothingIsAGRPCError(t *testing.T) {
 		{"no headers", trusted, core, bare(), 503},
 		{"an Authenticator that panics", trusted, panicking{}, request(), 503},
 		{"no Authenticator", trusted, nil, request(), 503},
-		{"an allowed request without a key", trusted, authntest.Always(auth.Verdict{Reason: auth.Allowed}), request(), 503},
+		{"an allowed request with a limit and no key", trusted, authntest.Always(auth.Verdict{Reason: auth.Allowed, Rate: authntest.Verdict(auth.Allowed).Rate}), request(), 503},
 		{"a caller that isn't trusted", from(t, "192.0.2.9:1"), core, request(), 403},
 		{"a caller over IPv6", from(t, "[2001:db8::1]:1"), core, request(), 403},
 		{"a caller on a socket", unix, core, request(), 403},

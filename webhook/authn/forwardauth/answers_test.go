@@ -60,8 +60,8 @@ func TestWhatTheProxyGets(t *testing.T) {
 		{"envoy", auth.InvalidPath, 400, nil},
 		{"envoy", auth.NotSynced, 403, map[string]string{"X-Apikey-Status": "503"}},
 		{"traefik", auth.NotSynced, 503, nil},
-		{"caddy", auth.RateLimited, 429, nil},
-		{"haproxy", auth.UnknownAPI, 503, nil},
+		{"caddy", auth.RateLimited, 429, map[string]string{"X-Apikey-Status": "429"}},
+		{"haproxy", auth.UnknownAPI, 503, map[string]string{"X-Apikey-Status": "503"}},
 	} {
 		v := authntest.Verdict(row.reason)
 		want := authn.NewDenial(&v).Response()
@@ -72,6 +72,10 @@ func TestWhatTheProxyGets(t *testing.T) {
 		same(t, row.convention+", "+string(row.reason), ask(t, handler(authntest.Always(v)), asks(row.convention, "")), want)
 	}
 }
+
+// removes are the conventions whose proxies take the header out of the request that
+// they are told. Envoy has a header of its own for that, and Traefik's recipe can't.
+var removes = map[string]bool{"nginx": true, "caddy": true, "haproxy": true}
 
 func TestAllowed(t *testing.T) {
 	v := authntest.Verdict(auth.Allowed)
@@ -90,6 +94,10 @@ func TestAllowed(t *testing.T) {
 		"Ratelimit-Policy":               {`"default";q=1000;w=3600`},
 	}
 	for _, convention := range conventions {
+		want.Del("X-Apikey-Remove")
+		if removes[convention] {
+			want.Set("X-Apikey-Remove", "authorization")
+		}
 		a := ask(t, handler(authntest.Always(v)), asks(convention, ""))
 		if a.status != 200 || a.body != "" || !reflect.DeepEqual(a.header, want) {
 			t.Errorf("%s: got %d %v %q, want 200 %v", convention, a.status, a.header, a.body, want)
@@ -110,6 +118,56 @@ func TestAllowedWithLess(t *testing.T) {
 	for _, convention := range conventions {
 		if a := ask(t, handler(authntest.Always(v)), asks(convention, "")); a.status != 200 || !reflect.DeepEqual(a.header, want) {
 			t.Errorf("%s: got %d %v, want 200 %v", convention, a.status, a.header, want)
+		}
+	}
+}
+
+// A public route needs no key: nobody is named, whatever a client claims, and what
+// it sent in Authorization is the upstream's affair.
+func TestAllowedWithoutAKey(t *testing.T) {
+	want := http.Header{
+		"X-Envoy-Auth-Headers-To-Remove": {strings.Join(authn.IdentityHeaders, ",")},
+	}
+	for _, name := range authn.IdentityHeaders {
+		want.Set(name, "")
+	}
+	for _, convention := range conventions {
+		if a := ask(t, handler(authntest.Always(authntest.Public())), asks(convention, "")); a.status != 200 || a.body != "" || !reflect.DeepEqual(a.header, want) {
+			t.Errorf("%s: got %d %v %q, want 200 %v", convention, a.status, a.header, a.body, want)
+		}
+	}
+}
+
+// What is to be removed is the header that held the credential, unless the API keeps
+// it.
+func TestWhatIsRemoved(t *testing.T) {
+	for _, row := range []struct {
+		credential keyring.Credential
+		keep       bool
+		want       string
+	}{
+		{keyring.Credential{Place: keyring.Bearer}, false, "authorization"},
+		{keyring.Credential{Place: keyring.Basic}, false, "authorization"},
+		{keyring.Credential{Place: keyring.Header, Name: "x-api-key"}, false, "x-api-key"},
+		{keyring.Credential{Place: keyring.Query, Name: "api_key"}, false, ""},
+		{keyring.Credential{Place: keyring.Cookie, Name: "key"}, false, ""},
+		{keyring.Credential{Place: keyring.Bearer}, true, ""},
+		{keyring.Credential{Place: keyring.Header, Name: "x-api-key"}, true, ""},
+	} {
+		v := authntest.Verdict(auth.Allowed)
+		v.Credential, v.API.KeepCredential = row.credential, row.keep
+		for _, convention := range conventions {
+			h := ask(t, handler(authntest.Always(v)), asks(convention, "")).header
+			want := row.want
+			if got := h.Get("X-Envoy-Auth-Headers-To-Remove"); got != want {
+				t.Errorf("%s, %+v: Envoy is told to remove %q, want %q", convention, row, got, want)
+			}
+			if !removes[convention] {
+				want = ""
+			}
+			if got := h.Get(forwardauth.RemoveHeader); got != want {
+				t.Errorf("%s, %+v: is told to remove %q, want %q", convention, row, got, want)
+			}
 		}
 	}
 }

@@ -21,14 +21,20 @@ type convention struct {
 	// fails is a proxy to which 5xx isn't an answer but a failure, which it may be
 	// told to let pass. It gets 403, with the client's status in StatusHeader.
 	fails bool
+	// obeys is a proxy that shows the client the status in StatusHeader. It takes only
+	// a response with that for a denial of ours.
+	obeys bool
+	// removes is a proxy that takes the header out of the request that we name in
+	// RemoveHeader.
+	removes bool
 }
 
 // conventions by name, which is also the door's name in metrics.
 var conventions = map[string]convention{
-	"nginx":   {read: readOriginal, asksAgain: true},
+	"nginx":   {read: readOriginal, asksAgain: true, removes: true},
 	"traefik": {read: readForwarded},
-	"caddy":   {read: readForwarded},
-	"haproxy": {read: readForwarded},
+	"caddy":   {read: readForwarded, obeys: true, removes: true},
+	"haproxy": {read: readForwarded, obeys: true, removes: true},
 	"envoy":   {read: readAppended, appends: true, fails: true},
 }
 
@@ -45,12 +51,13 @@ func readOriginal(in *http.Request, _ string, out *auth.Request) error {
 	if !ok || !ok2 || !ok3 {
 		return errMissing
 	}
-	_, rest, ok := strings.Cut(url, "://")
+	scheme, rest, ok := strings.Cut(url, "://")
 	slash := strings.IndexByte(rest, '/')
 	if !ok || slash < 0 {
 		return errOriginal
 	}
 	out.Method, out.Host, out.Path = method, rest[:slash], rest[slash:]
+	out.TLS = scheme == "https"
 	out.Source, out.ForwardedFor = source, in.Header["X-Forwarded-For"]
 	return nil
 }
@@ -64,6 +71,7 @@ func readForwarded(in *http.Request, _ string, out *auth.Request) error {
 		return errMissing
 	}
 	out.Method, out.Host, out.Path = method, host, uri
+	out.TLS = overTLS(in.Header)
 	out.Source, out.ForwardedFor = lastHop(in.Header["X-Forwarded-For"])
 	return nil
 }
@@ -72,8 +80,15 @@ func readForwarded(in *http.Request, _ string, out *auth.Request) error {
 // were, and the path behind ours.
 func readAppended(in *http.Request, appended string, out *auth.Request) error {
 	out.Method, out.Host, out.Path = in.Method, in.Host, appended
+	out.TLS = overTLS(in.Header)
 	out.Source, out.ForwardedFor = lastHop(in.Header["X-Forwarded-For"])
 	return nil
+}
+
+// overTLS is what the proxy says of the client's connection.
+func overTLS(h http.Header) bool {
+	proto, ok := once(h, "X-Forwarded-Proto")
+	return ok && (proto == "https" || proto == "wss") // Traefik says wss of WebSockets
 }
 
 // once returns the value of a header that is there exactly once.

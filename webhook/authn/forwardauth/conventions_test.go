@@ -160,6 +160,9 @@ func TestHeadersOfOtherProxiesAreIgnored(t *testing.T) {
 }
 
 func isOwn(convention, name string) bool {
+	if name == "X-Forwarded-Proto" {
+		return convention != "nginx" // without it, a request is taken for one over plain HTTP
+	}
 	return slices.Contains(own[convention], name)
 }
 
@@ -308,6 +311,7 @@ func TestEachDoorHasItsAuthenticator(t *testing.T) {
 	core := &authntest.Scripted{}
 	h := forwardauth.New(
 		func(door string) authn.Authenticator { return named{door, core} },
+		noAPIs,
 		func() time.Time { return authntest.Now },
 	)
 	for _, convention := range conventions {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/webhook/authn"
 )
 
@@ -25,6 +26,9 @@ const (
 	// StatusHeader holds the status that the client shall see, for a proxy to which
 	// we can't say it.
 	StatusHeader = "X-Apikey-Status"
+	// RemoveHeader names the header that held the credential, for the proxy to take
+	// out of the request.
+	RemoveHeader = "X-Apikey-Remove"
 	// scopesParameter names the scopes that a key must have.
 	scopesParameter = "scopes"
 	// byHost stands for a namespace, or for an API, that isn't named.
@@ -34,6 +38,7 @@ const (
 // Handler answers proxies.
 type Handler struct {
 	doors map[string]door
+	apis  func(keyring.Name) (*keyring.API, bool)
 	now   func() time.Time
 }
 
@@ -42,9 +47,10 @@ type door struct {
 	authn.Authenticator
 }
 
-// New returns a Handler. The function gives the Authenticator of each door.
-func New(authenticator func(door string) authn.Authenticator, now func() time.Time) *Handler {
-	h := &Handler{doors: map[string]door{}, now: now}
+// New returns a Handler. The functions give the Authenticator of each door, and
+// the API whose denials DenialPath renders.
+func New(authenticator func(door string) authn.Authenticator, apis func(keyring.Name) (*keyring.API, bool), now func() time.Time) *Handler {
+	h := &Handler{doors: map[string]door{}, apis: apis, now: now}
 	for name, c := range conventions {
 		h.doors[name] = door{convention: c, Authenticator: authenticator(name)}
 	}
@@ -93,25 +99,29 @@ func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, res
 	r.Target = target
 	v := d.Authenticate(r)
 	if v.OK() {
-		allow(w, &v)
+		allow(w, d.removes, &v)
 		return
 	}
 	d.deny(w, authn.NewDenial(&v))
 }
 
-// deny tells the proxy no in its way.
+// deny tells the proxy no in its way. It is never told 2xx, whatever the client
+// shall see: to the proxy it would mean allow. One that relays may put the client's
+// status, which is then in a header, in place of ours.
 func (c convention) deny(w http.ResponseWriter, denial authn.Denial) {
-	response := denial.Response()
-	status := response.Status
+	response, status := denial.Response(), http.StatusForbidden
+	if denial.DefaultStatus() == http.StatusUnauthorized {
+		status = http.StatusUnauthorized
+	}
 	switch {
 	case c.asksAgain:
 		w.Header().Set(DenialHeader, denial.Encode())
-		if status != http.StatusUnauthorized {
-			response.Status = http.StatusForbidden
-		}
-	case c.fails && status >= http.StatusInternalServerError:
-		w.Header().Set(StatusHeader, strconv.Itoa(status))
-		response.Status = http.StatusForbidden
+		response.Status = status
+	case response.Status < 300, c.fails && response.Status >= http.StatusInternalServerError:
+		w.Header().Set(StatusHeader, strconv.Itoa(response.Status))
+		response.Status = status
+	case c.obeys:
+		w.Header().Set(StatusHeader, strconv.Itoa(response.Status))
 	default:
 	}
 	write(w, response)
@@ -178,7 +188,7 @@ func apiOf(segments []string) (string, error) {
 // allow lets the request through, with the key's identity for the upstream.
 // Headers that the key has no value for are there and empty, so that a proxy
 // that copies them also takes a client's own away. Envoy is told to remove them.
-func allow(w http.ResponseWriter, v *auth.Verdict) {
+func allow(w http.ResponseWriter, removes bool, v *auth.Verdict) {
 	h := w.Header()
 	var remove []string
 	for _, f := range authn.Identity(v) {
@@ -187,7 +197,10 @@ func allow(w http.ResponseWriter, v *auth.Verdict) {
 			remove = append(remove, f.Name)
 		}
 	}
-	if name := authn.CredentialHeader(v.Credential); name != "" {
+	if name := authn.CredentialHeader(v); name != "" {
+		if removes {
+			h.Set(RemoveHeader, name)
+		}
 		remove = append(remove, name)
 	}
 	if len(remove) > 0 {
@@ -207,6 +220,9 @@ func (h *Handler) serveDenial(w http.ResponseWriter, in *http.Request) {
 	denial, err := authn.ParseDenial(text)
 	if !ok || err != nil {
 		denial = authn.Denial{Reason: auth.InternalError}
+	}
+	if namespace, name, ok := strings.Cut(denial.Realm, "/"); ok {
+		denial.API, _ = h.apis(keyring.Name{Namespace: namespace, Name: name})
 	}
 	write(w, denial.Response())
 }

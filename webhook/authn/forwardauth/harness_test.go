@@ -26,7 +26,11 @@ const rawKey = "bk_live_1234567890abcdef1234567890abcdef"
 
 // handler asks one Authenticator from all doors, at authntest.Now.
 func handler(a authn.Authenticator) *forwardauth.Handler {
-	return forwardauth.New(func(string) authn.Authenticator { return a }, func() time.Time { return authntest.Now })
+	return handlerWith(a, noAPIs)
+}
+
+func handlerWith(a authn.Authenticator, apis func(keyring.Name) (*keyring.API, bool)) *forwardauth.Handler {
+	return forwardauth.New(func(string) authn.Authenticator { return a }, apis, func() time.Time { return authntest.Now })
 }
 
 // question is what a proxy asks: a request to the auth server.
@@ -106,12 +110,12 @@ func ask(t testing.TB, h http.Handler, q question) answer {
 // allows reports whether a proxy would let the request through.
 func (a answer) allows() bool { return a.status >= 200 && a.status <= 299 }
 
-// shown is what a client sees in the end: what the proxy relays, or what it gets
-// when it asks for the denial.
+// shown is what a client sees in the end: what the proxy relays, with the status in
+// our header if there is one, or what it gets when it asks for the denial.
 func shown(t testing.TB, h http.Handler, convention string, a answer) answer {
 	t.Helper()
 	if convention != "nginx" {
-		if convention == "envoy" && a.header.Get(forwardauth.StatusHeader) != "" {
+		if a.header.Get(forwardauth.StatusHeader) != "" {
 			if _, err := fmt.Sscan(a.header.Get(forwardauth.StatusHeader), &a.status); err != nil {
 				t.Fatal(err)
 			}
@@ -161,3 +165,6 @@ func core() *auth.Authenticator {
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 }
+
+// noAPIs is for denials that are no API's own.
+func noAPIs(keyring.Name) (*keyring.API, bool) { return nil, false }

@@ -15,6 +15,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/webhook/authn"
 )
 
 // forged are what a client would like the upstream to believe.
@@ -26,6 +27,9 @@ var forged = []string{
 
 // added are the headers that a proxy adds on its own.
 func (s *system) added() http.Header {
+	if s.door.adds != nil {
+		return s.door.adds(s.client)
+	}
 	if s.door.part == parts.Nginx {
 		return http.Header{"X-Forwarded-For": {"198.51.100.9, " + s.client}, "X-Real-Ip": {s.client}}
 	}
@@ -69,6 +73,7 @@ func TestAllowed(t *testing.T) {
 			want := s.added()
 			maps.Copy(want, row.want)
 			want.Set("User-Agent", "test")
+			s.fill(want, row.request, arrived.Header)
 			if row.request.body != "" {
 				want.Set("Content-Length", fmt.Sprint(len(row.request.body)))
 			}
@@ -80,6 +85,25 @@ func TestAllowed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fill adds to the headers that are wanted what depends on the request, and makes
+// equal in those that arrived what depends on the machine.
+func (s *system) fill(want http.Header, r request, arrived http.Header) {
+	if s.door.adds != nil {
+		want.Set("X-Forwarded-Host", "api.billoget.com")
+		if r.host != "" {
+			want.Set("X-Forwarded-Host", r.host)
+		}
+	}
+	if arrived.Get("X-Forwarded-Server") != "" {
+		arrived.Set("X-Forwarded-Server", "any")
+	}
+	for _, name := range authn.IdentityHeaders {
+		if s.door.fills && want.Get(name) == "" {
+			want.Set(name, "")
+		}
+	}
 }
 
 // The longest values that an APIKey may have arrive too.
@@ -111,7 +135,11 @@ func TestPathsArriveAsTheyWereSent(t *testing.T) {
 			"/api/public/budgets", "/api/public/budgets/", "/api/public/budgets?", "/api/public/budgets??x=//../%00", "/api/public/budgets/%41%7e",
 			"/api/public/budgets/a%20b", "/api/public/budgets/%C3%BC", "/api/public/budgets/a:b@c,d=e!$&'()*+", "/api/public/budgets/%3F%23",
 		} {
-			if _, arrived := s.allowed(t, target, request{target: target, fields: bearer(good)}); arrived.Target != target {
+			want := target
+			if s.door.cleans {
+				want = strings.Replace(target, "%41%7e", "A~", 1)
+			}
+			if _, arrived := s.allowed(t, target, request{target: target, fields: bearer(good)}); arrived.Target != want {
 				t.Errorf("sent %s, the upstream gets %s", target, arrived.Target)
 			}
 		}
@@ -124,7 +152,8 @@ func TestAnswersOfTheUpstream(t *testing.T) {
 		good := s.key("good", func(k *keyring.Key) { k.Limit.Requests, k.Limit.Period = 100, 1e9 })
 		for i, status := range []string{"201", "400", "401", "403", "404", "429", "500", "502", "503"} {
 			got, _ := s.allowed(t, status, request{fields: append(bearer(good), "X-Want-Status: "+status)})
-			want := fmt.Sprintf("%s\nContent-Type: text/plain\nRatelimit-Policy: \"default\";q=100;w=1\nRatelimit: \"default\";r=%d;t=1\nX-Upstream: said so\n\nhello\n", status, 99-i)
+			want := fmt.Sprintf("%s\nContent-Type: text/plain\n%sX-Upstream: said so\n\nhello\n", status,
+				s.door.tells(fmt.Sprintf("Ratelimit-Policy: \"default\";q=100;w=1\nRatelimit: \"default\";r=%d;t=1\n", 99-i)))
 			if got.String() != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -140,15 +169,30 @@ func TestWhatTheAuthServerIsTold(t *testing.T) {
 		denied  []string
 	}{
 		{envoyHTTP, []string{
-			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer KEY] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
+			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer KEY] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT] X-Forwarded-Proto:[http] X-Request-Id:[ANY]]`,
 		}, []string{
-			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer x] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT]]`,
+			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer x] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT] X-Forwarded-Proto:[http] X-Request-Id:[ANY]]`,
 		}},
 		{nginx, []string{
-			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://api.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
+			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
 		}, []string{
-			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://api.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
+			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
 			`GET apikey_operator /denial "" map[X-Apikey-Denial:[realm=apis%2Fbilloget&reason=malformed_credential&scheme=Bearer]]`,
+		}},
+		{caddy, []string{
+			`GET api.billoget.com /authorize/caddy/apis/billoget "" map[Accept-Encoding:[gzip] Authorization:[Bearer KEY] Email:[a] User-Agent:[test] Via:[1.1 Caddy] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
+		}, []string{
+			`GET api.billoget.com /authorize/caddy/apis/billoget "" map[Accept-Encoding:[gzip] Authorization:[Bearer x] Email:[a] User-Agent:[test] Via:[1.1 Caddy] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
+		}},
+		{traefik, []string{
+			`GET AUTH /authorize/traefik/apis/billoget "" map[Accept-Encoding:[gzip] Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Port:[80] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
+		}, []string{
+			`GET AUTH /authorize/traefik/apis/billoget "" map[Accept-Encoding:[gzip] Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Port:[80] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
+		}},
+		{haproxy, []string{
+			`GET AUTH /authorize/haproxy/apis/billoget "" map[Accept:[*/*] Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
+		}, []string{
+			`GET AUTH /authorize/haproxy/apis/billoget "" map[Accept:[*/*] Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Forwarded-Host:[api.billoget.com] X-Forwarded-Method:[POST] X-Forwarded-Proto:[http] X-Forwarded-Uri:[/api/public/budgets/7?x=y]]`,
 		}},
 	} {
 		t.Run(row.door.recipe, func(t *testing.T) {
@@ -166,11 +210,20 @@ func TestWhatTheAuthServerIsTold(t *testing.T) {
 					}
 					mu.Lock()
 					defer mu.Unlock()
-					told = append(told, strings.NewReplacer(raw, "KEY", s.client, "CLIENT").Replace(fmt.Sprintf("%s %s %s %q %v", r.Method, r.Host, r.RequestURI, body, r.Header)))
+					if r.Header.Get("X-Request-Id") != "" {
+						r.Header.Set("X-Request-Id", "ANY")
+					}
+					told = append(told, strings.NewReplacer(raw, "KEY", s.client, "CLIENT", fmt.Sprintf("127.0.0.1:%d", s.server.httpPort), "AUTH").Replace(fmt.Sprintf("%s %s %s %q %v", r.Method, r.Host, r.RequestURI, body, r.Header)))
 					next.ServeHTTP(w, r)
 				})
 			})
 			r := request{method: http.MethodPost, target: "/api/public/budgets/7?x=y", body: `{"amount": 7}`}
+			if row.door.scoped {
+				r.host = budgetsHost
+			}
+			if row.door.adds != nil {
+				r.host = "api.billoget.com"
+			}
 			s.allowed(t, "allowed", r.with(append(bearer(raw), "Email: a")...))
 			s.stopped(t, "denied", r.with(append(bearer("x"), "Email: a")...))
 			mu.Lock()
@@ -191,8 +244,11 @@ func TestLifecycle(t *testing.T) {
 		s.denied(t, "suspended", set(func(k *keyring.Key) { k.State = keyring.Suspended }), suspended)
 		s.allowed(t, "resumed", set(active))
 		if s.door.scoped {
-			s.denied(t, "without its scope", set(func(k *keyring.Key) { k.Scopes = keyring.Scopes{"READ_CUSTOMERS"} }), readMissing)
-			s.allowed(t, "with its scope again", set(active))
+			less := set(func(k *keyring.Key) { k.Scopes = keyring.Scopes{"READ_CUSTOMERS"} })
+			less.host = budgetsHost
+			s.denied(t, "without its scope", less, readMissing)
+			set(active)
+			s.allowed(t, "with its scope again", less)
 		}
 		deadline := set(func(k *keyring.Key) { k.ExpiresAt = start.Add(10e9) })
 		s.advance(10e9 - 1)
@@ -209,14 +265,14 @@ func TestLifecycle(t *testing.T) {
 
 // The other APIs of the recipes: each key opens its own.
 func TestOtherAPIs(t *testing.T) {
-	for _, d := range []door{envoyGRPC, nginx} {
+	for _, d := range []door{envoyGRPC, nginx, caddy, traefik, haproxy} {
 		t.Run(d.recipe, func(t *testing.T) {
 			parts.Need(t, d.part)
 			t.Parallel()
 			s := run(t, d)
 			staxai := keyring.Name{Namespace: "apis", Name: "staxai"}
 			s.ring.SetAPI(&keyring.API{
-				Name: staxai, CreatedAt: start, AllNamespaces: true,
+				Name: staxai, CreatedAt: start, AllNamespaces: true, Hosts: []string{"api.stax.ai"},
 				Credentials: []keyring.Credential{{Place: keyring.Bearer}}, Formats: []key.Format{{Alphabet: key.Base36, Length: 40}},
 				Bindings: []keyring.Binding{{Header: "email", Field: keyring.OwnerEmail, FoldCase: true}},
 			})

@@ -12,6 +12,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/webhook/authn"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/extauthz"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/forwardauth"
@@ -23,6 +24,7 @@ type authServer struct {
 	log                logs
 
 	authenticator authn.Authenticator
+	apis          func(keyring.Name) (*keyring.API, bool)
 	mu            sync.Mutex
 	middleware    func(http.Handler) http.Handler // in front of the HTTP door
 	stop          func()
@@ -47,9 +49,9 @@ func (l *logs) String() string {
 }
 
 // newAuthServer chooses the addresses, on which it starts and starts again.
-func newAuthServer(t *testing.T, a authn.Authenticator) *authServer {
+func newAuthServer(t *testing.T, of *system) *authServer {
 	t.Helper()
-	s := &authServer{authenticator: a, stop: func() {}, grpcPort: freePort(t), httpPort: freePort(t)}
+	s := &authServer{authenticator: of, apis: of.ring.API, stop: func() {}, grpcPort: freePort(t), httpPort: freePort(t)}
 	t.Cleanup(func() { s.stop() })
 	return s
 }
@@ -67,7 +69,7 @@ func (s *authServer) start(t *testing.T) {
 	now := func() time.Time { return start } // the system's clock counts
 	rpc := grpc.NewServer()
 	authv3.RegisterAuthorizationServer(rpc, &extauthz.Server{Authenticator: s.authenticator, Now: now})
-	door := forwardauth.New(func(string) authn.Authenticator { return s.authenticator }, now)
+	door := forwardauth.New(func(string) authn.Authenticator { return s.authenticator }, s.apis, now)
 	web := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(&s.log, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		middleware := s.middleware

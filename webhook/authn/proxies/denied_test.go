@@ -65,9 +65,10 @@ func denials(s *system) []row {
 	with := func(name string, change func(k *keyring.Key)) request {
 		return request{fields: bearer(s.key(name, change))}
 	}
+	budgets := func(r request) request { r.host = budgetsHost; return r }
 	ok := request{fields: bearer(good)}
 	path := func(target string) request { return request{target: target, fields: bearer(good)} }
-	return []row{
+	rows := []row{
 		{"the gateway isn't trusted", auth.CallerNotTrusted, ok, notTrusted, false, func(t *testing.T, s *system) {
 			s.change(t, func(core *auth.Authenticator) { core.TrustedCallers = nil })
 		}},
@@ -109,19 +110,23 @@ func denials(s *system) []row {
 		{"from another address, denied by the client", auth.IPNotAllowed, request{fields: append(bearer(office), "X-Forwarded-For: 203.0.113.9", "X-Real-IP: 203.0.113.9", "Forwarded: for=203.0.113.9")}, ipNotAllowed, false, nil},
 		{"without the owner's email", auth.HeaderMismatch, request{fields: bearer(owned)}, unauthorized, false, email},
 		{"with another's email", auth.HeaderMismatch, request{fields: append(bearer(owned), "Email: eve@shop.example")}, unauthorized, false, email},
-		{"without the scope to write", auth.InsufficientScope, request{method: http.MethodPost, fields: bearer(good), body: "{}"}, writeMissing, true, nil},
-		{"without the scope to read", auth.InsufficientScope, with("writer", func(k *keyring.Key) { k.Scopes = keyring.Scopes{"WRITE_BUDGETS"} }), readMissing, true, nil},
-		{"without any scope", auth.InsufficientScope, with("nothing", func(k *keyring.Key) { k.Scopes = nil }), readMissing, true, nil},
+		{"without the scope to write", auth.InsufficientScope, request{method: http.MethodPost, host: budgetsHost, fields: bearer(good), body: "{}"}, writeMissing, true, nil},
+		{"without the scope to read", auth.InsufficientScope, budgets(with("writer", func(k *keyring.Key) { k.Scopes = keyring.Scopes{"WRITE_BUDGETS"} })), readMissing, true, nil},
+		{"without any scope", auth.InsufficientScope, budgets(with("nothing", func(k *keyring.Key) { k.Scopes = nil })), readMissing, true, nil},
 	}
+	return append(rows, routeDenials(s)...)
 }
 
 func TestDenied(t *testing.T) {
 	each(t, func(t *testing.T, s *system) {
 		for _, row := range denials(s) {
-			if row.scoped && !s.door.scoped {
-				continue
-			}
 			t.Run(row.what, func(t *testing.T) {
+				if row.scoped && !s.door.scoped {
+					t.Skip("in this recipe routes demand no scopes")
+				}
+				if s.door.cleans && strings.HasSuffix(row.what, "segment") {
+					t.Skip("this proxy makes the path normal: see TestBypass")
+				}
 				if row.arrange != nil {
 					row.arrange(t, s)
 				}
@@ -171,7 +176,7 @@ func TestRateLimit(t *testing.T) {
 		r := request{fields: bearer(raw)}
 		for _, state := range []string{`"default";r=2;t=3600`, `"default";r=1;t=3600`, `"default";r=0;t=3600`} {
 			got, _ := s.allowed(t, state, r)
-			if want := "200\nContent-Type: text/plain\nRatelimit-Policy: \"default\";q=3;w=3600\nRatelimit: " + state + "\n\nhello\n"; got.String() != want {
+			if want := "200\nContent-Type: text/plain\n" + s.door.tells("Ratelimit-Policy: \"default\";q=3;w=3600\nRatelimit: "+state+"\n") + "\nhello\n"; got.String() != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // A host is the same host in other letters, with a port and with a dot. None of
 // these leads to the default API in place of the host's own.
 func TestHosts(t *testing.T) {
-	for _, d := range []door{envoyGRPC, nginx} {
+	for _, d := range []door{envoyGRPC, nginx, caddy, traefik, haproxy} {
 		t.Run(d.recipe, func(t *testing.T) {
 			parts.Need(t, d.part)
 			t.Parallel()
@@ -30,6 +30,12 @@ func TestHosts(t *testing.T) {
 				"shop..example", "shop.example/api", "[::1", "%61pi.billoget.com", "api.billoget.com\x01", "..", "shop.example?x",
 			} {
 				s.stopped(t, host, request{host: host, fields: bearer(other)})
+			}
+			if s.door.part == parts.HAProxy { // it wants both to be the same
+				if got := s.stopped(t, "absolute form", request{target: "http://shop.example/x", host: "api.billoget.com", fields: bearer(other)}); got.status != 400 {
+					t.Errorf("absolute form: got %s", got)
+				}
+				return
 			}
 			// The host of the request line counts, and the upstream gets the same.
 			_, arrived := s.allowed(t, "absolute form", request{target: "http://shop.example/x", host: "api.billoget.com", fields: bearer(other)})
@@ -62,14 +68,14 @@ func TestScopesAreNotEvaded(t *testing.T) {
 			s := run(t, d)
 			good := s.key("good")
 			for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get", "GETX", "XGET", "TRACE", "M-SEARCH"} {
-				s.stopped(t, method, request{method: method, fields: bearer(good)})
+				s.stopped(t, method, request{method: method, host: budgetsHost, fields: bearer(good)})
 			}
 			for _, target := range spellings {
-				s.stopped(t, target, request{method: http.MethodPost, target: target, fields: bearer(good)})
+				s.stopped(t, target, request{method: http.MethodPost, host: budgetsHost, target: target, fields: bearer(good)})
 			}
 			// Nor does it reach what the recipe doesn't name.
 			for _, target := range []string{"/", "/api", "/api/public", "/api/public/budgetsx", "/api/public/customers", "/admin", "/api/public/customers/api/public/budgets"} {
-				if got := s.stopped(t, target, request{target: target, fields: bearer(good)}); got.status != 404 {
+				if got := s.stopped(t, target, request{target: target, host: budgetsHost, fields: bearer(good)}); got.status != 404 {
 					t.Errorf("%s: got %s", target, got)
 				}
 			}

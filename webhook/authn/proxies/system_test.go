@@ -38,6 +38,8 @@ type system struct {
 	clock    time.Time
 	blocked  chan struct{} // a decision waits for it, unless nil
 	reasons  []auth.Reason // of decisions since the last request
+	asked    auth.Request  // for the last decision
+	verdict  auth.Verdict  // the last decision
 	upstream *upstream
 }
 
@@ -54,6 +56,7 @@ func (s *system) Authenticate(r *auth.Request) auth.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reasons = append(s.reasons, v.Reason)
+	s.asked, s.verdict = *r, v
 	return v
 }
 
@@ -104,7 +107,7 @@ func (s *system) decided() []auth.Reason {
 // run starts a system for a door, for one test.
 func run(t *testing.T, d door) *system {
 	t.Helper()
-	s := &system{door: d, ring: keyring.New(keyring.HostPolicy{}), clock: start, logDir: t.TempDir()}
+	s := &system{door: d, ring: keyring.New(hosts()), clock: start, logDir: t.TempDir()}
 	s.core = auth.Authenticator{
 		Ring: s.ring, Synced: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
@@ -172,6 +175,7 @@ type upstream struct {
 	port     int
 	requests atomic.Int64
 	seen     atomic.Pointer[seen]
+	wire     wire
 }
 
 func (u *upstream) last() seen { return *u.seen.Load() }
@@ -194,7 +198,7 @@ func startUpstream(t *testing.T) *upstream {
 		}
 		_, _ = io.WriteString(w, "hello\n") // the proxy hung up
 	})}
-	go func() { _ = server.Serve(l) }() // ends with Close
+	go func() { _ = server.Serve(tapped{l, &u.wire}) }() // ends with Close
 	t.Cleanup(func() { _ = server.Close() })
 	return u
 }
@@ -209,11 +213,15 @@ func listen(t *testing.T, address string) net.Listener {
 }
 
 // freePort returns a port on which nobody listens. It is none of those that
-// systems give to whoever asks for any: nobody else takes it in the meantime.
+// systems give to whoever asks for any: nobody else takes it in the meantime, and of
+// our own tests none gets it again.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
@@ -226,3 +234,5 @@ func freePort(t *testing.T) int {
 	t.Fatal("no port is free")
 	return 0
 }
+
+var givenPorts sync.Map

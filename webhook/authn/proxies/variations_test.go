@@ -69,7 +69,7 @@ func TestJoinedHeaders(t *testing.T) {
 func TestEnvoyThatHidesTheClient(t *testing.T) {
 	parts.Need(t, parts.Envoy)
 	t.Parallel()
-	s := run(t, envoyHTTP.edited(", {exact: x-forwarded-for}", ""))
+	s := run(t, envoyHTTP.edited("                - exact: x-forwarded-for\n", ""))
 	s.allowed(t, "a key for everywhere", request{fields: bearer(s.key("everywhere"))})
 	anywhere := s.key("anywhere", func(k *keyring.Key) {
 		k.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}

@@ -10,6 +10,18 @@ import (
 
 var billogetName = keyring.Name{Namespace: "apis", Name: "billoget"}
 
+// budgetsHost is where the recipes that can demand scopes by route do.
+const budgetsHost = "budgets.billoget.com"
+
+// hosts are what --host-claims and --default-api-hosts are in `make run`.
+func hosts() keyring.HostPolicy {
+	policy := keyring.HostPolicy{DefaultHosts: []string{"*"}}
+	for _, host := range []string{"*.billoget.com", "api.stax.ai", "api.staxbill.com", "your-billstack.com"} {
+		policy.Grants = append(policy.Grants, keyring.Grant{Namespace: "apis", Pattern: host})
+	}
+	return policy
+}
+
 // billoget is the API of the recipes that every proxy protects.
 func billoget() *keyring.API {
 	return &keyring.API{

@@ -1,12 +1,15 @@
 package authntest
 
 import (
+	"net/netip"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+	"github.com/apikey-operator/apikey-operator/internal/safetemplate"
 )
 
 // Now is the time in tests.
@@ -47,12 +50,45 @@ func Verdict(r auth.Reason) auth.Verdict {
 		Credential:   keyring.Credential{Place: keyring.Bearer},
 		MissingScope: "WRITE_BUDGETS",
 		Path:         "/api/public/budgets",
+		Route:        "/api/public/budgets/**",
+		Client:       netip.MustParseAddr("203.0.113.7"),
 		Rate:         &ratelimit.Result{Reset: time.Hour, RetryAfter: 3599200 * time.Millisecond},
 	}
-	if r == auth.Allowed {
+	switch r {
+	case auth.ConditionNotMet:
+		v.ConditionMessage = "Only on weekdays"
+	case auth.Allowed:
 		v.MissingScope = ""
 		v.Rate = &ratelimit.Result{Allowed: true, Remaining: 999, Reset: 3599200 * time.Millisecond}
+	default:
 	}
+	return v
+}
+
+// Public is the verdict of a request that needs no key.
+func Public() auth.Verdict {
+	return auth.Verdict{
+		Reason: auth.Allowed, API: Bearer(), Path: "/healthz", Route: "/healthz",
+		Client: netip.MustParseAddr("203.0.113.7"),
+	}
+}
+
+// Statuses are some that an API may want for its denials, although they mean
+// permission to a proxy, allow no body, lead elsewhere, or are nobody's.
+var Statuses = []int{200, 204, 302, 599}
+
+// Own is the verdict of a reason for an API that answers every denial with a status
+// of its own, in its own words.
+func Own(t testing.TB, r auth.Reason, status int) auth.Verdict {
+	t.Helper()
+	body, err := safetemplate.Parse(`{"success": false,"why": {{ json .Error }}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Verdict(r)
+	v.API.Denials = map[string]keyring.Denial{keyring.DefaultDenial: {
+		Status: status, Headers: [][2]string{{"X-Why", "its own"}, {"Location", "https://login.example/"}}, Body: body,
+	}}
 	return v
 }
 
