@@ -83,6 +83,38 @@ func testSeeds(t *testing.T, w *whole) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { w.seed(t, tc) })
 	}
+	testStaxBill(t, w, raw["charge"])
+}
+
+// testStaxBill asks the auth server as Traefik does about a request that came over
+// TLS: the recipes' listeners have no certificates, and this API wants TLS.
+func testStaxBill(t *testing.T, w *whole, raw string) {
+	encode := base64.StdEncoding.EncodeToString
+	for _, tc := range []struct {
+		name, authorization string
+		status              int
+		named               string
+	}{
+		{"the key as issued", "Basic " + raw, http.StatusOK, "charge"},
+		{"as user name", "Basic " + encode([]byte(raw+":")), http.StatusOK, "charge"},
+		{"as user name with a password", "Basic " + encode([]byte(raw+":secret")), http.StatusUnauthorized, ""},
+		{"as Bearer", "Bearer " + raw, http.StatusUnauthorized, ""},
+		{"no key", "", http.StatusUnauthorized, ""},
+	} {
+		t.Run("Stax Bill, "+tc.name, func(t *testing.T) {
+			headers := http.Header{
+				"X-Forwarded-Method": {"GET"}, "X-Forwarded-Host": {"api.staxbill.com"}, "X-Forwarded-Uri": {"/"},
+				"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"203.0.113.7"},
+			}
+			if tc.authorization != "" {
+				headers["Authorization"] = []string{tc.authorization}
+			}
+			a, err := stack.Ask(t.Context(), w.AuthServers[0].HTTP, stack.Request{Path: "/authorize/traefik", Headers: headers})
+			if err != nil || a.Status != tc.status || a.Headers.Get("X-Apikey-Name") != tc.named {
+				t.Errorf("got %d for %q (%v), want %d for %q", a.Status, a.Headers.Get("X-Apikey-Name"), err, tc.status, tc.named)
+			}
+		})
+	}
 }
 
 func (w *whole) seed(t *testing.T, tc seed) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,15 +70,15 @@ func (f *fault) write(verb string, o client.Object, do func(client.Object) error
 	resource := schema.GroupResource{Resource: kind}
 	switch f.mode {
 	case failed:
-		return apierrors.NewInternalError(fmt.Errorf("about %v", o))
+		return apierrors.NewInternalError(quoting(o))
 	case timedOut:
-		return first(do(o), apierrors.NewTimeoutError(fmt.Sprintf("about %v", o), 1))
+		return first(do(o), apierrors.NewTimeoutError(quoting(o).Error(), 1))
 	case conflicted:
-		return apierrors.NewConflict(resource, o.GetName(), fmt.Errorf("about %v", o))
+		return apierrors.NewConflict(resource, o.GetName(), quoting(o))
 	case lostRace:
-		return first(do(o), apierrors.NewConflict(resource, o.GetName(), fmt.Errorf("about %v", o)))
+		return first(do(o), apierrors.NewConflict(resource, o.GetName(), quoting(o)))
 	case denied:
-		return apierrors.NewForbidden(resource, o.GetName(), fmt.Errorf("about %v", o))
+		return apierrors.NewForbidden(resource, o.GetName(), quoting(o))
 	case killedPast:
 		_ = do(o)
 	case killedAt:
@@ -86,6 +87,14 @@ func (f *fault) write(verb string, o client.Object, do func(client.Object) error
 		f.late = func() error { return do(copied) }
 	}
 	panic(killed{})
+}
+
+// quoting is an answer that shows what it is about.
+func quoting(o client.Object) error {
+	if s, ok := o.(*corev1.Secret); ok {
+		return fmt.Errorf("about %s", s.Data)
+	}
+	return fmt.Errorf("about %s", o.GetName())
 }
 
 func first(a, b error) error {

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -15,14 +16,15 @@ import (
 
 // stall holds the first write to a Secret until it is let go.
 type stall struct {
+	deletion         bool // hold the first deletion instead
 	reached, release chan struct{}
 	held             bool
 	err              error // what the API server said to it in the end
 }
 
 func (s *stall) client(c client.WithWatch) client.WithWatch {
-	hold := func(o client.Object, do func() error) error {
-		if _, secret := o.(*corev1.Secret); !secret || s.held {
+	hold := func(o client.Object, deletion bool, do func() error) error {
+		if _, secret := o.(*corev1.Secret); !secret || s.held || s.deletion && !deletion {
 			return do()
 		}
 		s.held = true
@@ -33,15 +35,28 @@ func (s *stall) client(c client.WithWatch) client.WithWatch {
 	}
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return hold(o, func() error { return c.Create(ctx, o, opts...) })
+			return hold(o, false, func() error { return c.Create(ctx, o, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			return hold(o, func() error { return c.Update(ctx, o, opts...) })
+			return hold(o, false, func() error { return c.Update(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return hold(o, func() error { return c.Delete(ctx, o, opts...) })
+			return hold(o, true, func() error { return c.Delete(ctx, o, opts...) })
 		},
 	})
+}
+
+// stalled starts a controller whose first write to a Secret, or first deletion of
+// one, is held.
+func (w *world) stalled(name string, deletion bool) (*stall, chan error) {
+	s := &stall{deletion: deletion, reached: make(chan struct{}), release: make(chan struct{})}
+	slow, ended := w.reconciler(s.client(w.client)), make(chan error, 1)
+	ctx, request := w.Context(), requestFor(w.named(name))
+	go func() {
+		_, err := slow.Reconcile(ctx, request)
+		ended <- err
+	}()
+	return s, ended
 }
 
 // TestStalledLeader: a former leader's write to a Secret, held while its successor
@@ -72,13 +87,7 @@ func TestStalledLeader(t *testing.T) {
 				row.before(w, row.name)
 			}
 			row.change(w, row.name)
-			s := &stall{reached: make(chan struct{}), release: make(chan struct{})}
-			former := make(chan error, 1)
-			slow := w.reconciler(s.client(w.client))
-			go func() {
-				_, err := slow.Reconcile(w.Context(), requestFor(w.named(row.name)))
-				former <- err
-			}()
+			s, former := w.stalled(row.name, false)
 			<-s.reached
 			if row.name == "deleted-meanwhile" {
 				w.deleteSecret(row.name)
@@ -100,4 +109,44 @@ func TestStalledLeader(t *testing.T) {
 	}
 	untouched()
 	w.wantNoStrays()
+}
+
+// TestStalledDeletion: a former leader's deletion doesn't reach another Secret of
+// that name, nor the same one once it was written.
+func TestStalledDeletion(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct {
+		name     string
+		change   func(w *world, name string)
+		meantime func(w *world, name string)
+		outcome  string
+	}{
+		{"somebody-elses-by-now", revoke, func(w *world, name string) {
+			w.must(w.client.Create(w.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}))
+		}, "Revoked | True Revoked | None | Current"},
+		{"wanted-again", rename("-b"), func(w *world, name string) {
+			w.edit(name, secretLike(v1alpha1.SecretTemplate{Name: name, Entry: "token"}))
+			w.reconcile(name)
+		}, "Active | True Issued | Present wanted-again | Current"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := w.in(t)
+			issuedBefore(w, row.name)
+			row.change(w, row.name)
+			s, former := w.stalled(row.name, true)
+			<-s.reached
+			w.reconcile(row.name)
+			row.meantime(w, row.name)
+			after := w.secret(row.name)
+			close(s.release)
+			if err := <-former; err != nil {
+				t.Errorf("the former leader ends with %v", err)
+			}
+			if !apierrors.IsConflict(s.err) {
+				t.Errorf("the late deletion was answered with %v", s.err)
+			}
+			w.wantSame(after)
+			w.want(row.name, row.outcome)
+		})
+	}
 }
