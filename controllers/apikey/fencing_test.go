@@ -122,6 +122,7 @@ func TestStalledDeletion(t *testing.T) {
 		outcome  string
 	}{
 		{"somebody-elses-by-now", revoke, func(w *world, name string) {
+			w.reconcile(name)
 			w.must(w.client.Create(w.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}))
 		}, "Revoked | True Revoked | None | Current"},
 		{"wanted-again", rename("-b"), func(w *world, name string) {
@@ -135,7 +136,6 @@ func TestStalledDeletion(t *testing.T) {
 			row.change(w, row.name)
 			s, former := w.stalled(row.name, true)
 			<-s.reached
-			w.reconcile(row.name)
 			row.meantime(w, row.name)
 			after := w.secret(row.name)
 			close(s.release)

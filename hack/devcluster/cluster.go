@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
+	"github.com/apikey-operator/apikey-operator/hack/process"
 )
 
 // startTimeout is per program. envtest's 20 s are too few on two cores that
@@ -46,7 +47,7 @@ type Cluster struct {
 	dir      string
 	logDir   string
 	env      *envtest.Environment
-	manager  *program
+	manager  *process.Process
 	watchdog *watchdog
 
 	// usersMu guards env's certificate authority, which counts serial numbers.
@@ -202,7 +203,7 @@ func (c *Cluster) Stop() error {
 	c.stopOnce.Do(func() {
 		var errs []error
 		if c.manager != nil {
-			errs = append(errs, c.manager.stop())
+			errs = append(errs, c.manager.Stop())
 		}
 		if c.env != nil {
 			errs = append(errs, c.StopAPIServer(), c.env.Stop())

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
+	"github.com/apikey-operator/apikey-operator/hack/process"
 )
 
 // controllers are those that do something in a cluster without nodes that the
@@ -34,21 +35,16 @@ func (c *Cluster) startControllerManager(file string) error {
 	if err != nil {
 		return err
 	}
-	log, err := c.log(parts.ControllerManager)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	c.manager, err = startProgram(log, command,
-		"--kubeconfig="+kubeconfig,
-		"--controllers="+strings.Join(controllers, ","),
+	c.manager, err = process.Start(process.Options{Path: command, Log: c.logFile(parts.ControllerManager), Args: []string{
+		"--kubeconfig=" + kubeconfig,
+		"--controllers=" + strings.Join(controllers, ","),
 		"--leader-elect=false",
 		"--secure-port=0",
 		// Tests create and delete in bursts that the default of 20 a second
 		// would stretch.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
-	)
+	}})
 	return err
 }
 
@@ -61,15 +57,15 @@ func (c *Cluster) waitForControllerManager(ctx context.Context) error {
 	accounts := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault)
 	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, startTimeout, true, func(ctx context.Context) (bool, error) {
 		select {
-		case <-c.manager.exited:
-			return false, fmt.Errorf("it ended: %w", c.manager.err)
+		case <-c.manager.Exited():
+			return false, c.manager.Err()
 		default:
 		}
 		_, err := accounts.Get(ctx, "default", metav1.GetOptions{})
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the controller manager: %w%s", err, c.logTail(parts.ControllerManager))
+		return fmt.Errorf("waiting for the controller manager: %w", err)
 	}
 	return nil
 }

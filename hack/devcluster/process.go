@@ -9,13 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
 )
-
-// stopTimeout is how long a program gets between SIGTERM and SIGKILL.
-const stopTimeout = 20 * time.Second
 
 // tracer notes the process id of a program for the watchdog, then becomes it.
 // envtest tells nobody which processes it started; some only print help.
@@ -52,45 +48,6 @@ func (c *Cluster) logTail(p parts.Part) string {
 	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 	lines = lines[max(0, len(lines)-10):]
 	return fmt.Sprintf("\nend of the log of %s:\n  %s", p, strings.Join(lines, "\n  "))
-}
-
-// program is a process in a group of its own, so that Ctrl-C in a terminal
-// reaches it through us, in order.
-type program struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error
-}
-
-func startProgram(log *os.File, command string, args ...string) (*program, error) {
-	cmd := exec.Command(command, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &program{cmd: cmd, exited: make(chan struct{})}
-	go func() {
-		p.err = cmd.Wait()
-		close(p.exited)
-	}()
-	return p, nil
-}
-
-func (p *program) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop %s: %w", filepath.Base(p.cmd.Path), err)
-	}
-	select {
-	case <-p.exited:
-		return nil
-	case <-time.After(stopTimeout):
-	}
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("kill %s: %w", filepath.Base(p.cmd.Path), err)
-	}
-	<-p.exited
-	return nil
 }
 
 // watchdogScript waits until its standard input ends, which happens however the
