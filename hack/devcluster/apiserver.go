@@ -14,13 +14,13 @@ import (
 	"github.com/apikey-operator/apikey-operator/hack/parts"
 )
 
+// stopTimeout is how long a killed API server may take to be gone.
+const stopTimeout = 20 * time.Second
+
 // StopAPIServer ends only the API server: every access fails until
 // StartAPIServer brings it back at the same address, with the same data.
 //
 // It is killed: asked to stop, it would wait up to a minute for clients that
-// stopTimeout is how long a killed API server may take to be gone.
-const stopTimeout = 20 * time.Second
-
 // watch, and it has no state of its own to lose.
 func (c *Cluster) StopAPIServer() error {
 	pid, err := c.processID(parts.APIServer)
