@@ -56,6 +56,7 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		{"a claim of a host that is none", "--host-claims=shop=a..b", "--host-claims: host claim \"shop=a..b\""},
 		{"a default host that is none", "--default-api-hosts=http://x", "--default-api-hosts: host pattern \"http://x\""},
 		{"an unknown log level", "--log-level=loud", "--log-level loud: must be debug, info, warn or error"},
+		{"a log level at which client-go logs Secrets", "--log-level=debug-4", "--log-level debug-4: must be debug, info, warn or error"},
 		{"an unknown log format", "--log-format=xml", "--log-format xml: must be json or text"},
 		{"a kubeconfig that isn't there", "--kubeconfig=/nonexistent", "--kubeconfig: "},
 	} {
