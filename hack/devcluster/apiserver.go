@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
+	"github.com/apikey-operator/apikey-operator/hack/process"
 )
 
 // stopTimeout is how long a killed API server may take to be gone.
@@ -56,7 +57,7 @@ func (c *Cluster) StartAPIServer() error {
 	server := c.env.ControlPlane.APIServer
 	server.Out, server.Err = log, log
 	if err := server.Start(); err != nil {
-		return fmt.Errorf("start the API server: %w%s", err, c.logTail(parts.APIServer))
+		return fmt.Errorf("start the API server: %w%s", err, process.LogTail(c.logFile(parts.APIServer)))
 	}
 	return nil
 }

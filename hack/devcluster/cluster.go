@@ -147,7 +147,7 @@ func (c *Cluster) startControlPlane(o Options, files map[parts.Part]string) erro
 		return err
 	}
 	if c.Config, err = c.env.Start(); err != nil {
-		return fmt.Errorf("%w%s%s", err, c.logTail(parts.Etcd), c.logTail(parts.APIServer))
+		return fmt.Errorf("%w%s%s", err, process.LogTail(c.logFile(parts.Etcd)), process.LogTail(c.logFile(parts.APIServer)))
 	}
 	c.Webhooks = c.env.WebhookInstallOptions
 	c.Kubeconfig = c.path("kubeconfig")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
@@ -37,17 +36,6 @@ func (c *Cluster) logFile(p parts.Part) string {
 
 func (c *Cluster) log(p parts.Part) (*os.File, error) {
 	return os.OpenFile(c.logFile(p), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-}
-
-// logTail is the end of a program's log, to go into an error.
-func (c *Cluster) logTail(p parts.Part) string {
-	content, err := os.ReadFile(c.logFile(p))
-	if err != nil || len(content) == 0 {
-		return ""
-	}
-	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
-	lines = lines[max(0, len(lines)-10):]
-	return fmt.Sprintf("\nend of the log of %s:\n  %s", p, strings.Join(lines, "\n  "))
 }
 
 // watchdogScript waits until its standard input ends, which happens however the

@@ -68,7 +68,7 @@ func (p *Process) Err() error {
 	if p.err != nil {
 		how = p.err.Error()
 	}
-	return fmt.Errorf("%s has ended: %s%s", filepath.Base(p.options.Path), how, p.logTail())
+	return fmt.Errorf("%s has ended: %s%s", filepath.Base(p.options.Path), how, LogTail(p.options.Log))
 }
 
 // Stop ends the program: SIGTERM, and SIGKILL if that takes too long.
@@ -93,12 +93,13 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-func (p *Process) logTail() string {
-	content, err := os.ReadFile(p.options.Log)
+// LogTail is the end of a log, to go into an error, "" if it is empty.
+func LogTail(file string) string {
+	content, err := os.ReadFile(file)
 	if err != nil || len(content) == 0 {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 	lines = lines[max(0, len(lines)-10):]
-	return "\nend of its log:\n  " + strings.Join(lines, "\n  ")
+	return fmt.Sprintf("\nend of %s:\n  %s", filepath.Base(file), strings.Join(lines, "\n  "))
 }
