@@ -5,26 +5,45 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 )
 
 // firstPort and lastPort are below the ports that systems choose for outgoing
 // connections: one of those may be taken between the look and the use.
 const firstPort, lastPort = 20000, 31999
 
-// FreePorts returns n TCP ports of 127.0.0.1 on which nobody listens now.
+// FreePorts returns n TCP ports of 127.0.0.1 on which nobody listens. They are
+// ours until this process ends: who asks later, here or in another process (tests
+// of packages run side by side), gets others.
 func FreePorts(n int) ([]int, error) {
-	var ports []int
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("apikey-operator-ports-%d", os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	ports := make([]int, 0, n)
 	for range 1000 {
 		if len(ports) == n {
 			return ports, nil
 		}
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		taken, err := reserve(filepath.Join(dir, fmt.Sprint(port)))
 		if err != nil {
-			continue // taken
+			return nil, err
 		}
-		defer func() { _ = l.Close() }() // all stay taken until there are n
+		if taken || !silent(port) {
+			continue
+		}
 		ports = append(ports, port)
 	}
 	return nil, errors.New("no free ports")
+}
+
+// silent reports whether nobody listens on a port.
+func silent(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
 }

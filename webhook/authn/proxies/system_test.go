@@ -1,9 +1,7 @@
 package proxies
 
 import (
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apikey-operator/apikey-operator/hack/process"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
@@ -212,27 +211,12 @@ func listen(t *testing.T, address string) net.Listener {
 	return l
 }
 
-// freePort returns a port on which nobody listens. It is none of those that
-// systems give to whoever asks for any: nobody else takes it in the meantime, and of
-// our own tests none gets it again.
+// freePort returns a port on which nobody listens and that no other test gets.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if _, given := givenPorts.LoadOrStore(port, true); given {
-			continue
-		}
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
+	ports, err := process.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free")
-	return 0
+	return ports[0]
 }
-
-var givenPorts sync.Map
