@@ -67,6 +67,86 @@ const (
 	ReasonWriteFailed = "WriteFailed"
 )
 
+// Reasons of Ready on an APIKey with existingKey, and of one that adopts a Secret.
+const (
+	// ReasonExistingKeyNotFound: the Secret or its entry isn't there. Ready=False.
+	ReasonExistingKeyNotFound = "ExistingKeyNotFound"
+	// ReasonImportNotAllowed: the Secret lacks the label that allows its import.
+	// Ready=False.
+	ReasonImportNotAllowed = "ImportNotAllowed"
+	// ReasonWeakKey: the existing key is too short, of too few different
+	// characters, or holds others than visible ASCII. Ready=False.
+	ReasonWeakKey = "WeakKey"
+	// ReasonDuplicateKey: an older APIKey of the same API holds the same key. It
+	// keeps it; this one isn't accepted. Ready=False.
+	ReasonDuplicateKey = "DuplicateKey"
+)
+
+// ConditionStalled is True, and else absent, where an APIKey won't become Ready
+// until somebody acts: kstatus computes Failed from it. Reason and message are
+// those of Ready.
+const ConditionStalled = "Stalled"
+
+// ConditionPropagated says whether all live auth servers have seen the last change
+// of spec or status.keys. It speaks of that change: servers that start later read
+// everything first.
+const ConditionPropagated = "Propagated"
+
+// Reasons of Propagated.
+const (
+	// ReasonPropagated: all have seen it. True.
+	ReasonPropagated = "Propagated"
+	// ReasonPropagating: some haven't yet. False.
+	ReasonPropagating = "Propagating"
+	// ReasonNotWaited: a key was delivered although an auth server hadn't seen it
+	// for long, since nobody had another one. False.
+	ReasonNotWaited = "NotWaited"
+	// ReasonNoAuthServers: no auth server reports. Unknown.
+	ReasonNoAuthServers = "NoAuthServers"
+)
+
+// ConditionRotationPending is True, and else absent, where a rotation is due and
+// waits.
+const ConditionRotationPending = "RotationPending"
+
+// Reasons of RotationPending.
+const (
+	// ReasonOverlapRunning: the key before the current one is still accepted.
+	ReasonOverlapRunning = "OverlapRunning"
+	// ReasonAwaitingAuthServers: the next key is published, and not all auth
+	// servers have seen it: it isn't in the Secret yet.
+	ReasonAwaitingAuthServers = "AwaitingAuthServers"
+	// ReasonNotReady: what Ready says stands in its way.
+	ReasonNotReady = "NotReady"
+)
+
+// ConditionPreviousKeyInUse says whether replaced keys that are still accepted are
+// used. Absent where there are none.
+const ConditionPreviousKeyInUse = "PreviousKeyInUse"
+
+// Reasons of PreviousKeyInUse.
+const (
+	// ReasonInUse: one was used of late. True.
+	ReasonInUse = "InUse"
+	// ReasonEndsInUse: one was used of late, and ends soon. True.
+	ReasonEndsInUse = "EndsInUse"
+	// ReasonNotInUse: none was used of late. False.
+	ReasonNotInUse = "NotInUse"
+)
+
+// ConditionSecretOutdated is True, and else absent, where spec.secret was changed
+// after the Secret was deleted by secret.deleteAfter: with no raw key left there is
+// nothing to write. The next rotation does.
+const ConditionSecretOutdated = "SecretOutdated"
+
+// ReasonDelivered is the reason of SecretOutdated.
+const ReasonDelivered = "Delivered"
+
+// LabelImport is put by its owner on a Secret that existingKey.secretKeyRef may
+// read, with the value "true": else whoever may create an APIKey could have any
+// Secret hashed into its status.
+const LabelImport = "apikey-operator.dev/import"
+
 // Labels and annotations on the Secrets of APIKeys.
 const (
 	// LabelAPIKeyUID is on every Secret of ours and holds its APIKey's uid. The

@@ -34,10 +34,20 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName,omitempty"`
 
-	// secretPhase is None as long as there is no Secret of ours, then Present.
+	// secretPhase is None as long as there is no Secret of ours, then Present; with
+	// secret.deleteAfter then Deleting and Delivered.
 	//
 	// +optional
 	SecretPhase SecretPhase `json:"secretPhase,omitempty"`
+
+	// deliveredSecret is the SHA-256 of spec.secret as it was when the Secret was
+	// deleted after delivery, so that later changes can be told.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+	DeliveredSecret string `json:"deliveredSecret,omitempty"`
 
 	// effective is what holds for the key where spec leaves it unset: the API's
 	// keyDefaults as they were when the key was first issued.
@@ -55,7 +65,26 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Keys []KeyVersion `json:"keys,omitempty"`
 
-	// conditions hold Ready, which says whether the resource is as declared.
+	// nextRotationAt is when the current key is replaced by age. Unset: never, or
+	// not before it expires.
+	//
+	// +optional
+	NextRotationAt *metav1.Time `json:"nextRotationAt,omitempty"`
+
+	// observedTriggers are the last 16 values of spec.rotation.trigger that have
+	// rotated, or were there at first issue, newest last.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	ObservedTriggers []string `json:"observedTriggers,omitempty"`
+
+	// conditions hold Ready, which says whether the resource is as declared,
+	// Propagated, which says whether the auth servers have seen it, and others
+	// where they apply.
 	//
 	// +optional
 	// +listType=map
@@ -80,6 +109,11 @@ type EffectiveDefaults struct {
 	//
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
+
+	// rotation is for what spec.rotation leaves unset.
+	//
+	// +optional
+	Rotation *RotationDefaults `json:"rotation,omitempty"`
 }
 
 // KeyState is the state of an APIKey as people see it.
@@ -98,7 +132,7 @@ const (
 
 // SecretPhase says whether our Secret is there.
 //
-// +kubebuilder:validation:Enum=None;Present
+// +kubebuilder:validation:Enum=None;Present;Deleting;Delivered
 type SecretPhase string
 
 const (
@@ -107,6 +141,11 @@ const (
 	// SecretPresent means that status.secretName holds the raw key; if it is gone
 	// or changed, the key is lost and a new one is issued.
 	SecretPresent SecretPhase = "Present"
+	// SecretDeleting means that the raw key was there for secret.deleteAfter, and
+	// its Secret is about to be deleted by us: the key isn't lost.
+	SecretDeleting SecretPhase = "Deleting"
+	// SecretDelivered means that it has been. The key works on.
+	SecretDelivered SecretPhase = "Delivered"
 )
 
 // KeyVersion is one issued raw key of an APIKey.
@@ -119,7 +158,8 @@ type KeyVersion struct {
 	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
 	Digest string `json:"digest,omitempty"`
 
-	// hint is the part of the raw key that may be shown.
+	// hint is the part of the raw key that may be shown. Unset: an imported key
+	// that hasn't the shape of the API's keys.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -133,7 +173,7 @@ type KeyVersion struct {
 	// +required
 	Phase KeyPhase `json:"phase,omitempty"`
 
-	// issuedAt is when the raw key was generated.
+	// issuedAt is when the raw key was generated or imported.
 	//
 	// +required
 	IssuedAt metav1.Time `json:"issuedAt,omitempty,omitzero"`
@@ -143,6 +183,19 @@ type KeyVersion struct {
 	//
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// deliveredAt is when the raw key was first seen in the Secret. Unset: not yet,
+	// or imported by its hash.
+	//
+	// +optional
+	DeliveredAt *metav1.Time `json:"deliveredAt,omitempty"`
+
+	// lastUsedAt is about when auth servers last let a request with this version
+	// through. It is written seldom: at most every minute for a retiring version,
+	// and every hour for the others.
+	//
+	// +optional
+	LastUsedAt *metav1.Time `json:"lastUsedAt,omitempty"`
 }
 
 // KeyPhase is where a key version stands.

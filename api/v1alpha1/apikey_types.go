@@ -15,6 +15,7 @@ import (
 // +kubebuilder:resource:shortName=ak,categories=apikey-operator,path=apikeys,singular=apikey
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Propagated",type=string,JSONPath=`.status.conditions[?(@.type=="Propagated")].status`
 // +kubebuilder:printcolumn:name="Hint",type=string,JSONPath=`.status.hint`
 // +kubebuilder:printcolumn:name="API",type=string,JSONPath=`.spec.apiRef.name`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretName`
@@ -22,6 +23,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Project",type=string,JSONPath=`.spec.project`,priority=1
 // +kubebuilder:printcolumn:name="Scopes",type=string,JSONPath=`.spec.scopes`,priority=1
+// +kubebuilder:printcolumn:name="Rotates",type=string,JSONPath=`.status.nextRotationAt`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 type APIKey struct {
 	metav1.TypeMeta `json:",inline"`
@@ -47,6 +49,7 @@ type APIKey struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.apiRef) == has(oldSelf.apiRef) && (!has(self.apiRef) || self.apiRef == oldSelf.apiRef)",message="apiRef is immutable, also from unset: create another APIKey",fieldPath=".apiRef"
 // +kubebuilder:validation:XValidation:rule="has(self.environment) == has(oldSelf.environment) && (!has(self.environment) || self.environment == oldSelf.environment)",message="environment is immutable, also from unset: it is part of the raw key; create another APIKey",fieldPath=".environment"
+// +kubebuilder:validation:XValidation:rule="has(self.existingKey) == has(oldSelf.existingKey) && (!has(self.existingKey) || self.existingKey == oldSelf.existingKey)",message="existingKey is immutable, also from unset: create another APIKey",fieldPath=".existingKey"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.state) || oldSelf.state != 'Revoked' || (has(self.state) && self.state == 'Revoked')",message="Revoked is for good: create another APIKey",fieldPath=".state"
 type APIKeySpec struct {
 	// displayName is the name that people give the key, up to 128 characters.
@@ -141,6 +144,20 @@ type APIKeySpec struct {
 	// +optional
 	// +default="Active"
 	State DesiredState `json:"state,omitempty"`
+
+	// rotation says when the raw key is replaced by a new one, and how long the one
+	// before is still accepted. Scopes, limits, expiry and identity carry over.
+	// Suspended, revoked and expired keys don't rotate.
+	//
+	// +optional
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// existingKey brings a key that exists already, instead of generating the
+	// first one. Rotation replaces it by generated ones. Immutable, also from
+	// unset.
+	//
+	// +optional
+	ExistingKey *ExistingKey `json:"existingKey,omitempty"`
 
 	// secret says how the Secret with the raw key looks.
 	//
@@ -264,6 +281,15 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$'))",message="names are up to 253 letters, digits, '-', '_' and '.', and neither '.' nor start with '..'"
 	Data map[string]Template `json:"data,omitempty"`
+
+	// deleteAfter removes the Secret that long after the raw key was put into it,
+	// 1m to 8760h: the key is shown once, and works on. Each rotation shows the
+	// next one for as long. With no raw key left, later changes to secret give the
+	// condition SecretOutdated. Unset: the Secret stays.
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="must be from 1m to 8760h"
+	DeleteAfter Duration `json:"deleteAfter,omitempty"`
 }
 
 // AttributeValue is the value of an attribute of a key.

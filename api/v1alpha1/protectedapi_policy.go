@@ -15,6 +15,11 @@ type KeyDefaults struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="must be from 1m to 87600h"
 	TTL Duration `json:"ttl,omitempty"`
+
+	// rotation is for what spec.rotation of keys leaves unset, field by field.
+	//
+	// +optional
+	Rotation *RotationDefaults `json:"rotation,omitempty"`
 }
 
 // KeyLimits are what APIKeys must keep to.
@@ -27,6 +32,14 @@ type KeyLimits struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="must be from 1m to 87600h"
 	MaxTTL Duration `json:"maxTTL,omitempty"`
+
+	// maxRotationInterval is how old a raw key may get before it is replaced, 10m
+	// to 87600h. It makes a rotation.interval required, the key's own or the
+	// default one.
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="must be from 10m to 87600h"
+	MaxRotationInterval Duration `json:"maxRotationInterval,omitempty"`
 
 	// expiry says whether keys must have an end of life, their own or the default
 	// one. Unset: Optional.
