@@ -98,9 +98,8 @@ const (
 	ReasonPropagated = "Propagated"
 	// ReasonPropagating: some haven't yet. False.
 	ReasonPropagating = "Propagating"
-	// ReasonNotWaited: a key was delivered although an auth server hadn't seen it
-	// for long, since nobody had another one. False.
-	ReasonNotWaited = "NotWaited"
+	// ReasonLagging: some haven't for more than 30 seconds. False.
+	ReasonLagging = "Lagging"
 	// ReasonNoAuthServers: no auth server reports. Unknown.
 	ReasonNoAuthServers = "NoAuthServers"
 )

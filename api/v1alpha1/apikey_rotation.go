@@ -18,8 +18,8 @@ type Rotation struct {
 
 	// overlap is how long a replaced key is still accepted, 0s to 8760h, but not
 	// beyond expiresAt. Under 0s it ends at once, and those who still hold it are
-	// denied. Unset: the API's default, else 1h; a default is cut to half of
-	// interval.
+	// denied. Unset: the API's default, else 1h, but at most half of interval. Set,
+	// but not shorter than an interval that is the API's default: half of that.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8760h')",message="must be from 0s to 8760h"

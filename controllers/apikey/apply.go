@@ -37,6 +37,8 @@ func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) e
 	switch p.Step {
 	case Issue:
 		return r.issue(ctx, o, s, p)
+	case Deliver:
+		return r.deliver(ctx, o, s)
 	case Update:
 		return r.write(ctx, o, s.inTarget, s.target)
 	case Copy:
@@ -50,14 +52,17 @@ func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) e
 	}
 }
 
-// issue generates a raw key, publishes its digest, and only then writes the
-// Secret.
+// issue takes the existing key or generates one, and publishes its digest. The raw
+// key stays in memory until every auth server accepts it.
 func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) error {
-	raw, err := s.format.Generate(r.Random)
-	if err != nil {
-		return err
+	next := issued{raw: s.given, hint: o.Given.Hint, at: seconds(o.Now).Time}
+	if next.raw.IsZero() {
+		var err error
+		if next.raw, err = s.format.Generate(r.Random); err != nil {
+			return err
+		}
+		next.hint = s.format.Hint(next.raw)
 	}
-	next := issued{raw: raw, hint: s.format.Hint(raw), at: seconds(o.Now).Time}
 	// The Secret's templates see the defaults that are published with its digest.
 	o.Key = o.Key.DeepCopy()
 	o.Key.Status.Effective = p.Status.Effective
@@ -65,12 +70,23 @@ func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) e
 		return refusedBy(err)
 	}
 	p.Status.Keys = append([]v1alpha1.KeyVersion{{
-		Digest: raw.Digest().String(), Hint: next.hint, Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(next.at),
+		Digest: next.raw.Digest().String(), Hint: next.hint, Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(next.at),
 	}}, p.Status.Keys...)
-	if err := r.writeStatus(ctx, o, p.Status); err != nil {
+	r.memory.take(o.Key, next, o.Now)
+	return r.writeStatus(ctx, o, p.Status)
+}
+
+// deliver writes the raw key in hand to the Secret.
+func (r *Reconciler) deliver(ctx context.Context, o Observed, s secrets) error {
+	if spread := o.Hand.Spread; !everyone(spread) {
+		r.Metrics.Unpropagated.Inc()
+		r.Recorder.Eventf(o.Key, nil, corev1.EventTypeWarning, "NotPropagated", "Deliver", "the key is delivered although not all auth servers accept it after %s: %s", DeliverWithin, tell(spread))
+	}
+	if err := r.write(ctx, o, s.hand, s.target); err != nil {
 		return err
 	}
-	return r.write(ctx, o, next, s.target)
+	r.Metrics.Propagation.Observe(o.Now.Sub(r.memory.since(o.Key)).Seconds())
+	return nil
 }
 
 // write creates our Secret, or updates the very one that the decision was made
@@ -140,12 +156,34 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Observed, want v1alpha1.
 	if exceeds(&want) && !exceeds(&o.Key.Status) {
 		r.tell(k, v1alpha1.ConditionWithinLimits)
 	}
+	for _, c := range []struct{ condition, reason string }{
+		{v1alpha1.ConditionPreviousKeyInUse, v1alpha1.ReasonEndsInUse},
+		{v1alpha1.ConditionPropagated, v1alpha1.ReasonLagging},
+		{v1alpha1.ConditionSecretOutdated, v1alpha1.ReasonDelivered},
+	} {
+		if reasonOf(&want, c.condition) == c.reason && reasonOf(&o.Key.Status, c.condition) != c.reason {
+			r.tell(k, c.condition)
+		}
+	}
+	if now, was := currentOf(k), currentOf(o.Key); now != nil && was != nil && now.Digest != was.Digest {
+		r.Recorder.Eventf(k, nil, corev1.EventTypeNormal, "Rotated", "Reconcile", "the key is %s now; %s", now.Hint, farewell(k, was.Digest))
+	}
 	return nil
+}
+
+// farewell says what becomes of a replaced key.
+func farewell(k *v1alpha1.APIKey, digest string) string {
+	for _, v := range k.Status.Keys {
+		if v.Digest == digest && v.NotAfter != nil {
+			return fmt.Sprintf("the one before, %s, ends at %s at the latest", v.Hint, text(v.NotAfter.Time))
+		}
+	}
+	return "the one before has ended"
 }
 
 func (r *Reconciler) tell(k *v1alpha1.APIKey, condition string) {
 	c, kind := meta.FindStatusCondition(k.Status.Conditions, condition), corev1.EventTypeWarning
-	if c.Status == metav1.ConditionTrue {
+	if condition == v1alpha1.ConditionReady && c.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
 	message := c.Message

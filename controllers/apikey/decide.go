@@ -7,12 +7,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
 
 const (
-	// Overlap is how long a replaced key is still accepted.
-	Overlap = time.Hour
+	// DefaultOverlap is how long a replaced key is still accepted, if nobody says
+	// otherwise.
+	DefaultOverlap = time.Hour
+	// DeliverWithin is how long a key that nobody has another one for waits until
+	// every live auth server accepts it.
+	DeliverWithin = 30 * time.Second
 	// SupersededFor is how long a key is still accepted that was published and
 	// then lost before it was known to be in the Secret: a write of it that is
 	// still under way may land.
@@ -41,6 +46,9 @@ const (
 	Absent Ownership = iota
 	// Ours is controlled by this APIKey, by uid.
 	Ours
+	// Orphan is controlled by nobody, and says by its labels and annotations that it
+	// was made for an APIKey of this name and for the raw key in it.
+	Orphan
 	// Former is controlled by an APIKey of this name that no longer exists.
 	Former
 	// Foreign is anybody else's.
@@ -75,11 +83,52 @@ type Observed struct {
 	Problem *Problem
 	// Hint is of the raw key in the target Secret, where it can be told.
 	Hint string
+	// Hand is the pending key whose raw key this controller can put into the
+	// Secret, zero if there is none.
+	Hand Hand
+	// Given is an existing key that is to be issued instead of a generated one.
+	Given Given
+	// Duplicate names the older APIKey of the same API that holds an existing key
+	// of this one, "" if there is none.
+	Duplicate string
+	// Spread says who has seen the last change of spec and status.keys, and ChangedAt
+	// since when this controller has known of it.
+	Spread    presence.Spread
+	ChangedAt time.Time
+	// Use says what auth servers report of the use of key versions.
+	Use Use
 	// Refused is why the API server refused a write just now, and RefusedDigest
 	// the key that was in it, which nobody has read.
 	Refused       *Problem
 	RefusedDigest string
 	Now           time.Time
+}
+
+// Hand is a published key whose raw key is in this controller's memory, or can be
+// read again from where it was imported.
+type Hand struct {
+	Digest string
+	// Spread says who accepts it.
+	Spread presence.Spread
+}
+
+// Given is an existing key.
+type Given struct {
+	// Digest is of the key, "" if none is to be issued.
+	Digest string
+	// Hashed is one of which only the digest is known.
+	Hashed bool
+	// Hint is set for one that has the shape of the API's keys.
+	Hint string
+}
+
+// Use says what auth servers report of the use of key versions.
+type Use struct {
+	// Last is when a version was last used, by digest, to the minute.
+	Last map[string]time.Time
+	// Known holds if every auth server has reported of late: only then is what isn't
+	// reported unused.
+	Known bool
 }
 
 // Step is the one write to do before looking again.
@@ -90,8 +139,10 @@ const (
 	Settle Step = iota
 	// Record writes status and looks again.
 	Record
-	// Issue generates a raw key, publishes it as Pending and writes the Secret.
+	// Issue takes the given key or generates one, and publishes it as Pending.
 	Issue
+	// Deliver writes the raw key in hand to the Secret.
+	Deliver
 	// Update brings the Secret up to date around the raw key that it holds.
 	Update
 	// Copy writes the raw key of the previous Secret to that of the new name.
@@ -110,6 +161,12 @@ type Plan struct {
 	Again time.Duration
 }
 
+// settles reports whether there is nothing to look at again: where what is accepted
+// has changed, it is to be said yet who has seen that.
+func (p Plan) settles(o Observed) bool {
+	return p.Step == Settle && (o.Refused != nil || sameVersions(p.Status.Keys, o.Key.Status.Keys))
+}
+
 // Decide says what to do next. It is a pure function.
 func Decide(o Observed) Plan {
 	d := decision{Observed: o, status: *o.Key.Status.DeepCopy()}
@@ -123,7 +180,11 @@ func Decide(o Observed) Plan {
 	}
 	d.dropEnded()
 	d.judge()
+	d.schedule = scheduleOf(d.asDecided())
+	d.recordUse()
 	if d.recordFacts() {
+		d.dropEnded() // without an overlap what was replaced has ended
+		d.reportPropagation()
 		return Plan{Step: Record, Status: d.status}
 	}
 	return d.next()
@@ -131,67 +192,109 @@ func Decide(o Observed) Plan {
 
 type decision struct {
 	Observed
-	status v1alpha1.APIKeyStatus
-	policy judgement
+	status   v1alpha1.APIKeyStatus
+	policy   judgement
+	schedule schedule
 }
 
 // next decides for a key that isn't revoked and whose facts are recorded.
 func (d *decision) next() Plan {
 	current, inTarget := d.current(), d.inTarget()
 	switch {
-	case d.Target.Ownership == Foreign:
+	case current == nil && d.Duplicate != "":
+		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
+	case d.needsSecret() && d.conflict():
 		return d.waiting(v1alpha1.ReasonSecretConflict,
 			fmt.Sprintf("Secret %q belongs to somebody else and is not touched: delete it, or choose another spec.secret.name", SecretName(d.Key)), conflictRetry)
-	case d.Target.Ownership == Former || d.Target.Terminating:
+	case d.needsSecret() && (d.Target.Ownership == Former || d.Target.Terminating):
 		return d.waiting(v1alpha1.ReasonSecretTerminating,
 			fmt.Sprintf("Secret %q is of a former APIKey or being deleted; waiting for it to go", SecretName(d.Key)), collectionRetry)
+	case inTarget && d.shownLongEnough():
+		return d.deleteShown()
 	case d.expired():
 		return d.settle(v1alpha1.StateExpired, metav1.ConditionFalse, v1alpha1.ReasonExpired, d.expiredMessage())
 	case d.Problem != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.Problem.Reason, d.Problem.Message)
 	case d.unissuable() != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.unissuable().Reason, d.unissuable().Message)
-	case inTarget && d.Previous.Ownership == Ours && !d.Previous.Terminating:
+	case d.deliverable():
+		return d.unlessRefused(Deliver)
+	case !d.needsSecret():
+		return d.withoutSecret()
+	case (inTarget || d.shown()) && d.Previous.Ownership == Ours && !d.Previous.Terminating:
 		return d.unlessRefused(DeletePrevious)
 	case inTarget && !d.Target.UpToDate:
 		return d.unlessRefused(Update)
 	case inTarget:
 		return d.inPlace()
-	case current != nil && d.Previous.Ownership == Ours && d.holds(d.Previous, current):
+	case current != nil && !d.shown() && d.Previous.Ownership == Ours && d.holds(d.Previous, current):
 		return d.unlessRefused(Copy) // also over another key in a Secret of ours
 	case current != nil && d.suspended():
 		return d.inPlace() // a suspended key isn't replaced, lost or not
+	case d.inHand() >= 0:
+		return d.await()
 	default:
 		return d.issue()
 	}
 }
 
-// inPlace is a key that is as declared.
+// inPlace is a key that is as declared, and may be due for rotation.
 func (d *decision) inPlace() Plan {
 	switch {
+	case d.rotates():
+		return d.issue()
 	case d.policy.scopes != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.policy.scopes.Reason, d.policy.scopes.Message)
+	case d.duplicated():
+		return d.settle(d.standing(), metav1.ConditionFalse, v1alpha1.ReasonDuplicateKey, d.duplicateMessage())
 	case d.suspended():
 		return d.settle(v1alpha1.StateSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
 			"suspended as declared; requests are denied until spec.state is Active")
 	}
-	return d.settle(v1alpha1.StateActive, metav1.ConditionTrue, v1alpha1.ReasonIssued,
-		fmt.Sprintf("the raw key is in Secret %q", d.status.SecretName))
+	return d.settle(v1alpha1.StateActive, metav1.ConditionTrue, v1alpha1.ReasonIssued, d.whereabouts())
 }
 
-// issue generates a key, unless too many are accepted already or the API server
+// whereabouts says where the raw key is.
+func (d *decision) whereabouts() string {
+	switch {
+	case d.byHash():
+		return "the key is known by its hash; its raw key was never here"
+	case d.status.SecretPhase == v1alpha1.SecretDelivered:
+		return "the raw key was delivered, and its Secret deleted as declared"
+	default:
+		return fmt.Sprintf("the raw key is in Secret %q", d.status.SecretName)
+	}
+}
+
+// issue publishes a key, unless too many are accepted already or the API server
 // has just refused its Secret.
 func (d *decision) issue() Plan {
-	if n := len(d.status.Keys); n >= MaxAccepted {
+	if n := d.accepted(); n >= MaxAccepted {
 		return d.settle(d.standing(), metav1.ConditionFalse, v1alpha1.ReasonTooManyVersions,
 			fmt.Sprintf("%d key versions are accepted already; the next is issued when one of them ends", n))
 	}
-	d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
-	d.status.State = d.standing()
-	if len(d.status.Keys) == 0 && d.Refused == nil {
-		d.status.Effective = resolve(d.Key, d.API, d.Now)
+	if d.Refused != nil {
+		return d.waiting(d.Refused.Reason, d.Refused.Message, conflictRetry)
 	}
-	return d.unlessRefused(Issue)
+	first := d.current() == nil
+	if first && d.Duplicate != "" {
+		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
+	}
+	d.dropMarkers()
+	if len(d.status.Keys) == 0 {
+		d.status.Effective = resolve(d.Key, d.API, d.Now)
+		d.schedule = scheduleOf(d.asDecided())
+	}
+	d.observeTrigger()
+	if first && d.Given.Hashed {
+		return d.acceptHash()
+	}
+	if first || !d.held(d.current()) {
+		d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
+	}
+	d.status.State = d.standing()
+	d.status.NextRotationAt = d.schedule.next(d.Now, d.end())
+	return Plan{Step: Issue, Status: d.status}
 }
 
 // unlessRefused does a step, unless the API server has just refused one.
@@ -214,73 +317,6 @@ func (d *decision) revoked() Plan {
 		return d.waiting(v1alpha1.ReasonSecretTerminating, "revoked: requests are denied; waiting for the Secret to go", collectionRetry)
 	}
 	d.status.SecretPhase, d.status.SecretName = v1alpha1.SecretNone, ""
-	p := d.settle(v1alpha1.StateRevoked, metav1.ConditionTrue, v1alpha1.ReasonRevoked,
+	return d.settle(v1alpha1.StateRevoked, metav1.ConditionTrue, v1alpha1.ReasonRevoked,
 		"revoked as declared, for good; requests are denied and the Secret is deleted")
-	p.Again = 0 // the deadlines that are left mean nothing any more
-	return p
-}
-
-func (d *decision) revokedBySpec() bool { return d.Key.Spec.State == v1alpha1.DesiredRevoked }
-
-func (d *decision) suspended() bool { return d.Key.Spec.State == v1alpha1.DesiredSuspended }
-
-func (d *decision) expired() bool {
-	end := d.end()
-	return end != nil && !d.Now.Before(end.Time)
-}
-
-func (d *decision) expiredMessage() string {
-	if d.Key.Spec.ExpiresAt == nil {
-		return "status.effective.expiresAt, the API's default, has passed; requests are denied. Set a later spec.expiresAt to use the key again"
-	}
-	return "spec.expiresAt has passed; requests are denied. Set a later one to use the key again"
-}
-
-// standing is the state of a key, whatever else is to be said of it.
-func (d *decision) standing() v1alpha1.KeyState {
-	switch {
-	case d.revokedBySpec():
-		return v1alpha1.StateRevoked
-	case d.expired():
-		return v1alpha1.StateExpired
-	case d.current() == nil:
-		return v1alpha1.StatePending
-	case d.suspended():
-		return v1alpha1.StateSuspended
-	default:
-		return v1alpha1.StateActive
-	}
-}
-
-func (d *decision) waiting(reason, message string, again time.Duration) Plan {
-	p := d.settle(d.standing(), metav1.ConditionFalse, reason, message)
-	if p.Again == 0 || again < p.Again {
-		p.Again = again
-	}
-	return p
-}
-
-func (d *decision) settle(state v1alpha1.KeyState, ready metav1.ConditionStatus, reason, message string) Plan {
-	d.status.State = state
-	d.ready(ready, reason, message)
-	d.reportLimits()
-	return Plan{Step: Settle, Status: d.status, Again: d.nextDeadline()}
-}
-
-// nextDeadline is how long until time alone changes something.
-func (d *decision) nextDeadline() time.Duration {
-	var next time.Duration
-	consider := func(t *metav1.Time) {
-		if t == nil || !d.Now.Before(t.Time) {
-			return
-		}
-		if in := t.Sub(d.Now); next == 0 || in < next {
-			next = in
-		}
-	}
-	consider(d.end())
-	for _, v := range d.status.Keys {
-		consider(v.NotAfter)
-	}
-	return next
 }

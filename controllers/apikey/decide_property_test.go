@@ -29,7 +29,7 @@ func (m *model) play() {
 	for range 40 {
 		m.step()
 	}
-	m.noAPI, m.refuseWrites, m.refuseDeletes = false, false, false
+	m.noAPI, m.refuseWrites, m.refuseDeletes, m.behind = false, false, false, 0
 	m.api.KeyLimits = nil
 	m.note("in the end")
 	if m.run(-1, false) {
@@ -43,7 +43,9 @@ func (m *model) step() {
 		m.control()
 		return
 	}
-	happenings := []func(){m.edit, m.edit, m.touchSecret, m.touchSecret, m.touchForeign, m.turn, m.govern, m.elapse, m.elapse, m.land}
+	happenings := []func(){
+		m.edit, m.edit, m.rotate, m.rotate, m.touchSecret, m.touchSecret, m.touchForeign, m.turn, m.govern, m.elapse, m.elapse, m.land,
+	}
 	happenings[m.rand.IntN(len(happenings))]()
 }
 
@@ -69,7 +71,11 @@ func (m *model) edit() {
 	before := spec.DeepCopy()
 	switch m.rand.IntN(12) {
 	case 0, 1, 2, 3:
-		spec.Secret = &v1alpha1.SecretTemplate{Name: m.pick("a", "b", "c")}
+		after := v1alpha1.Duration("")
+		if spec.Secret != nil {
+			after = spec.Secret.DeleteAfter
+		}
+		spec.Secret = &v1alpha1.SecretTemplate{Name: m.pick("a", "b", "c"), DeleteAfter: after}
 	case 4, 5:
 		for _, s := range m.secrets {
 			s.outdated = true // spec.secret.labels, say
@@ -94,6 +100,29 @@ func (m *model) edit() {
 	m.key.Generation++
 	m.version++
 	m.note("spec: Secret %s, %s, expires %v", m.target(), spec.State, spec.ExpiresAt)
+}
+
+// rotate changes when the key rotates, or how its Secret is shown.
+func (m *model) rotate() {
+	spec := &m.key.Spec
+	switch m.rand.IntN(4) {
+	case 0:
+		spec.Rotation = nil
+	case 1, 2:
+		spec.Rotation = &v1alpha1.Rotation{
+			Trigger:  m.pick("", "t1", "t2", "t3"),
+			Interval: v1alpha1.Duration(m.pick("", "3h", "2h30m")),
+			Overlap:  v1alpha1.Duration(m.pick("", "0s", "5m", "2h")),
+			Retire:   v1alpha1.RetirePolicy(m.pick("", "OnTime", "WhenUnused")),
+		}
+	case 3:
+		name := m.target()
+		spec.Secret = &v1alpha1.SecretTemplate{Name: name, DeleteAfter: v1alpha1.Duration(m.pick("", "10m"))}
+	}
+	m.used = m.rand.IntN(2) == 0
+	m.key.Generation++
+	m.version++
+	m.note("spec: rotation %+v, Secret %+v, used %v", spec.Rotation, spec.Secret, m.used)
 }
 
 // touchSecret is somebody who deletes or changes a Secret of ours.
@@ -157,7 +186,8 @@ func (m *model) turn() {
 	for _, obstacle := range []*bool{&m.noAPI, &m.refuseWrites, &m.refuseDeletes} {
 		*obstacle = m.rand.IntN(5) == 0
 	}
-	m.note("no API %v, refused writes %v, refused deletions %v", m.noAPI, m.refuseWrites, m.refuseDeletes)
+	m.behind = max(0, m.rand.IntN(5)-2)
+	m.note("no API %v, refused writes %v, refused deletions %v, %d auth servers behind", m.noAPI, m.refuseWrites, m.refuseDeletes, m.behind)
 }
 
 func (m *model) elapse() {

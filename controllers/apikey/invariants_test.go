@@ -2,11 +2,13 @@ package apikey
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/compile"
 )
 
 // setStatus stores a status, and looks at what becomes of every key version.
@@ -26,7 +28,7 @@ func (m *model) checkSuccessor(old v1alpha1.KeyVersion, keys []v1alpha1.KeyVersi
 	i := slices.IndexFunc(keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == old.Digest })
 	if i < 0 {
 		m.ended[old.Digest] = true
-		if !ended && m.readable(old.Digest) {
+		if !ended && m.readable(old.Digest) && !m.retiresAtOnce(old) {
 			m.fail("%s could have been read in a Secret, and is not accepted any more", name)
 		}
 		if m.revoked() {
@@ -93,18 +95,30 @@ func (m *model) checkSettled() {
 	m.checkIdempotent()
 	var lasting []v1alpha1.KeyVersion
 	for _, v := range m.accepted() {
-		if v.Phase == v1alpha1.KeyPending && !m.revoked() {
-			m.fail("settled with a pending version")
+		inHand := m.hand != "" && v.Digest == digestOf(m.hand).String()
+		if v.Phase == v1alpha1.KeyPending && !m.revoked() && !inHand {
+			m.fail("settled with a pending version that is in nobody's hands")
 		}
-		if v.NotAfter == nil {
+		if v.NotAfter == nil && v.Phase != v1alpha1.KeyPending {
 			lasting = append(lasting, v)
 		}
 	}
 	if len(lasting) > 1 && !m.revoked() {
 		m.fail("more than one version has no deadline: %s", notation(lasting))
 	}
+	if o, _ := m.observe(nil, "", false); readyOf(status) == "True Issued" && m.hand == "" && m.mayRotate(o) && !strings.Contains(notation(status.Keys), "Retiring") {
+		m.fail("a rotation is due, and doesn't begin: %s, triggers %q", notation(status.Keys), status.ObservedTriggers)
+	}
 	switch readyOf(status) {
 	case "True Issued":
+		if status.SecretPhase == v1alpha1.SecretDelivered {
+			m.checkDelivered(lasting)
+			return
+		}
+		if status.SecretPhase == v1alpha1.SecretDeleting {
+			m.checkOnly("") // a finalizer holds one
+			return
+		}
 		s := m.secrets[m.target()]
 		if s == nil || s.Ownership != Ours || len(lasting) != 1 || digestOf(s.raw).String() != lasting[0].Digest || s.outdated {
 			m.fail("Issued, but Secret %s is %+v and status.keys is %s", m.target(), s, notation(status.Keys))
@@ -119,7 +133,54 @@ func (m *model) checkSettled() {
 			m.fail("Revoked, but %s", secretOf(status))
 		}
 	case "False Issuing", "":
-		m.fail("settled with %q", readyOf(status))
+		if m.hand == "" || m.behind == 0 {
+			m.fail("settled with %q", readyOf(status))
+		}
+	}
+}
+
+// checkDelivered demands of a key that was shown that it works on.
+func (m *model) checkDelivered(lasting []v1alpha1.KeyVersion) {
+	m.t.Helper()
+	if len(lasting) != 1 || lasting[0].Phase != v1alpha1.KeyCurrent || !m.seen[nameOf(lasting[0].Digest)] {
+		m.fail("Delivered, but %s", notation(lasting))
+	}
+	m.checkOnly("")
+}
+
+// retiresAtOnce holds for a version that may end as soon as it is replaced, or
+// isn't used any more.
+func (m *model) retiresAtOnce(old v1alpha1.KeyVersion) bool {
+	s, end := scheduleOf(m.key), compile.EndOf(m.key)
+	return s.overlap == 0 || end != nil && !m.now.Before(end.Time) || s.whenUnused && !m.used && old.Phase == v1alpha1.KeyRetiring
+}
+
+// mayRotate holds where spec asks for another key than the current one.
+func (m *model) mayRotate(o Observed) bool {
+	current, s, trigger := currentOf(o.Key), scheduleOf(o.Key), triggerOf(o.Key)
+	if current == nil {
+		return false
+	}
+	for _, v := range o.Key.Status.Keys {
+		if v.Phase == v1alpha1.KeySuperseded {
+			return true // one was lost on the way
+		}
+	}
+	return trigger != "" && !slices.Contains(o.Key.Status.ObservedTriggers, trigger) ||
+		s.interval > 0 && !m.now.Before(current.IssuedAt.Add(s.interval))
+}
+
+// checkDelivery demands that no key goes into the Secret too early: not before all
+// auth servers accept it, unless nobody has another one and it has waited.
+func (c *modelRun) checkDelivery(o Observed) {
+	i := slices.IndexFunc(o.Key.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == digestOf(c.hand).String() })
+	if i < 0 || o.Key.Status.Keys[i].Phase != v1alpha1.KeyPending {
+		c.fail("%s is delivered, and not published", c.hand)
+	}
+	current := currentOf(o.Key)
+	holder := current != nil && (c.inSecret(current.Digest) || o.Key.Status.SecretPhase == v1alpha1.SecretDelivered)
+	if waited := c.now.Sub(o.Key.Status.Keys[i].IssuedAt.Time); c.behind > 0 && (holder || waited < DeliverWithin) {
+		c.fail("%s is delivered after %v, and %d auth servers don't accept it", c.hand, waited, c.behind)
 	}
 }
 

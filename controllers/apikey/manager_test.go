@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/hack/devcluster"
 )
 
@@ -45,6 +47,7 @@ func (w *world) manage() {
 	r := &Reconciler{
 		Client: m.GetClient(), Live: m.GetAPIReader(),
 		Recorder: m.GetEventRecorder("apikey-operator"), Clock: clock.RealClock{}, Random: rand.Reader,
+		Roster: presence.NewRoster(clock.RealClock{}), LeaseNamespace: w.leases, Metrics: NewMetrics(prometheus.NewRegistry()),
 	}
 	w.must(r.SetupWithManager(w.Context(), m))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))

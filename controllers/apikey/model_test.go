@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 )
 
 // model is one APIKey and its Secrets in memory, with a controller that may be
@@ -29,6 +30,10 @@ type model struct {
 	late    []lateWrite
 
 	noAPI, refuseWrites, refuseDeletes bool
+
+	hand   string // the raw key that is published and in the controller's memory
+	behind int    // how many of three auth servers have not seen it
+	used   bool   // replaced keys are, all the time
 
 	api v1alpha1.ProtectedAPISpec
 
@@ -92,6 +97,16 @@ func (m *model) observe(refused *Problem, refusedKey string, stale bool) (o Obse
 	if refusedKey != "" {
 		o.RefusedDigest = digestOf(refusedKey).String()
 	}
+	o.Spread, o.ChangedAt = presence.Spread{Live: 3, Seen: 3 - m.behind}, start
+	if m.hand != "" {
+		o.Hand = Hand{Digest: digestOf(m.hand).String(), Spread: o.Spread}
+	}
+	o.Use = Use{Known: true, Last: map[string]time.Time{}}
+	for _, v := range m.key.Status.Keys {
+		if m.used && v.Phase == v1alpha1.KeyRetiring {
+			o.Use.Last[v.Digest] = m.now.Truncate(time.Minute)
+		}
+	}
 	if o.API = m.api.DeepCopy(); m.noAPI {
 		o.API, o.Problem = nil, noAPI
 	}
@@ -135,6 +150,7 @@ func (m *model) run(last int, stale bool) (settled bool) {
 				panic(r)
 			}
 			m.causes++ // what it was about to write may be lost
+			m.hand = ""
 			m.note("  killed")
 		}
 	}()
@@ -146,7 +162,7 @@ func (m *model) run(last int, stale bool) (settled bool) {
 		if m.loud {
 			m.note("  %v", outcomeOf(p))
 		}
-		if c.apply(o, p, previous); p.Step == Settle && c.refusal == nil {
+		if c.apply(o, p, previous); p.settles(o) && c.refusal == nil {
 			return true
 		}
 	}
@@ -166,6 +182,9 @@ func (c *modelRun) apply(o Observed, p Plan, previous string) {
 	switch p.Step {
 	case Issue:
 		c.issued++
+		if o.Key.Status.Keys != nil && c.mayRotate(o) {
+			c.causes++
+		}
 		name := fmt.Sprintf("k%d", c.issued)
 		if c.issued > c.causes {
 			c.fail("issued %d keys for %d causes", c.issued, c.causes)
@@ -173,8 +192,11 @@ func (c *modelRun) apply(o Observed, p Plan, previous string) {
 		keys := []v1alpha1.KeyVersion{{Digest: digestOf(name).String(), Hint: hintOf(name), Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(c.now)}}
 		c.checkIssue(o, p)
 		p.Status.Keys = append(keys, p.Status.Keys...)
+		c.hand = name
 		c.writeStatus(p.Status)
-		c.writeSecret(c.target(), name)
+	case Deliver:
+		c.checkDelivery(o)
+		c.writeSecret(c.target(), c.hand)
 	case Update:
 		c.writeSecret(c.target(), c.secrets[c.target()].raw)
 	case Copy:

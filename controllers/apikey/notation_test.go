@@ -140,7 +140,7 @@ func secretOf(s v1alpha1.APIKeyStatus) string {
 
 // String names the step.
 func (s Step) String() string {
-	return [...]string{"Settle", "Record", "Issue", "Update", "Copy", "DeleteTarget", "DeletePrevious"}[s]
+	return [...]string{"Settle", "Record", "Issue", "Deliver", "Update", "Copy", "DeleteTarget", "DeletePrevious"}[s]
 }
 
 // cmpEmpty takes no map for an empty one.

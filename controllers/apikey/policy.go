@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -49,19 +48,14 @@ func (d *decision) unissuable() *Problem {
 
 // reportLimits sets the WithinLimits condition, where there are limits.
 func (d *decision) reportLimits() {
-	c := metav1.Condition{
-		Type: v1alpha1.ConditionWithinLimits, Status: metav1.ConditionTrue, ObservedGeneration: d.Key.Generation,
-		LastTransitionTime: metav1.NewTime(d.Now).Rfc3339Copy(),
-		Reason:             v1alpha1.ReasonWithinLimits, Message: "the key keeps to keyLimits of " + apiOf(d.Key),
-	}
 	switch {
 	case !d.policy.limited:
-		meta.RemoveStatusCondition(&d.status.Conditions, c.Type)
-		return
+		d.clear(v1alpha1.ConditionWithinLimits)
 	case d.policy.limits != nil:
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, d.policy.limits.Reason, d.policy.limits.Message
+		d.set(v1alpha1.ConditionWithinLimits, metav1.ConditionFalse, d.policy.limits.Reason, d.policy.limits.Message)
+	default:
+		d.set(v1alpha1.ConditionWithinLimits, metav1.ConditionTrue, v1alpha1.ReasonWithinLimits, "the key keeps to keyLimits of "+apiOf(d.Key))
 	}
-	meta.SetStatusCondition(&d.status.Conditions, c)
 }
 
 // policyUnknown holds for a key whose API can't be read, so that its defaults
@@ -95,7 +89,7 @@ func resolve(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec, now time.Time) 
 	if api == nil || api.KeyDefaults == nil {
 		return nil
 	}
-	out := &v1alpha1.EffectiveDefaults{RateLimit: api.KeyDefaults.RateLimit.DeepCopy()}
+	out := &v1alpha1.EffectiveDefaults{RateLimit: api.KeyDefaults.RateLimit.DeepCopy(), Rotation: api.KeyDefaults.Rotation.DeepCopy()}
 	if api.KeyDefaults.TTL != "" {
 		ttl := length(api.KeyDefaults.TTL)
 		end := seconds(seconds(now).Add(ttl))
@@ -104,7 +98,7 @@ func resolve(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec, now time.Time) 
 		}
 		out.ExpiresAt = &end
 	}
-	if out.RateLimit == nil && out.ExpiresAt == nil {
+	if out.RateLimit == nil && out.ExpiresAt == nil && out.Rotation == nil {
 		return nil
 	}
 	return out
@@ -161,6 +155,15 @@ func (d *decision) exceeded() []string {
 	}
 	if l.Scopes == v1alpha1.Required && len(k.Spec.Scopes) == 0 {
 		say("spec.scopes", "scopes", "required: list what the key may do")
+	}
+	if most := l.MaxRotationInterval; most != "" {
+		switch interval := scheduleOf(k).interval; {
+		case interval == 0:
+			say("spec.rotation.interval", "maxRotationInterval", "required: set at most %s", most)
+		case interval > length(most):
+			say("spec.rotation.interval", "maxRotationInterval", "%s is above %s: set a shorter one",
+				whose(k.Spec.Rotation != nil && k.Spec.Rotation.Interval != "", interval.String()), most)
+		}
 	}
 	if l.MaxRateLimit == nil {
 		return out

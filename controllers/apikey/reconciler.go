@@ -18,6 +18,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
 
@@ -33,11 +34,19 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	// Random is crypto/rand's Reader outside tests.
 	Random io.Reader
+	// Roster says which auth servers there are and how far each is. Their Leases are
+	// in LeaseNamespace.
+	Roster         *presence.Roster
+	LeaseNamespace string
+	// Metrics count what was delivered, and how.
+	Metrics *Metrics
+
+	memory memory
 }
 
 // maxSteps is more than any APIKey needs to settle: what is left after it is
 // tried again like an error.
-const maxSteps = 8
+const maxSteps = 12
 
 // Reconcile brings one APIKey nearer to what it declares, step by step, looking
 // anew after each write.
@@ -45,8 +54,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	var refused *refusal
 	for range maxSteps {
 		o, secrets, err := r.observe(ctx, request.NamespacedName, refused)
-		if err != nil || o == nil {
-			return ctrl.Result{}, err // nil: the APIKey is gone or going, and its Secret with it
+		if err != nil {
+			return ctrl.Result{}, err // tried again
+		}
+		if o == nil {
+			r.memory.forget(request.NamespacedName)
+			return ctrl.Result{}, nil // the APIKey is gone or going, and its Secret with it
 		}
 		plan := Decide(*o)
 		refused = nil
@@ -57,7 +70,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			continue // somebody wrote in between: look again
 		case err != nil:
 			return ctrl.Result{}, err // tried again
-		case plan.Step == Settle:
+		case plan.settles(*o):
+			r.memory.wait(o.Key, waits(plan.Status))
 			return ctrl.Result{RequeueAfter: plan.Again}, nil // done
 		}
 	}
@@ -66,9 +80,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 // secrets are the objects that a decision was made on, and the raw keys in them.
 type secrets struct {
-	target, previous *corev1.Secret
-	inTarget, inPrev issued
-	format           key.Format
+	target, previous       *corev1.Secret
+	inTarget, inPrev, hand issued
+	given                  key.Raw
+	format                 key.Format
+	known                  *recollection
 }
 
 // observe reads all that a decision is made from. It returns nil for an APIKey
@@ -85,7 +101,7 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 	if refused != nil {
 		o.Refused, o.RefusedDigest = &refused.Problem, refused.digest
 	}
-	var s secrets
+	s := secrets{known: r.memory.of(k, o.Now)}
 	var err error
 	if s.format, err = r.format(ctx, o); err != nil && !errors.As(err, &o.Problem) {
 		return nil, s, err
@@ -96,8 +112,10 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 	o.Target, s.inTarget = held(k, s.target)
 	s.inTarget = withHint(s.inTarget, k, s.format)
 	o.Hint = s.inTarget.hint
-	if err := r.observeOthers(ctx, o, &s); err != nil {
-		return nil, s, err
+	for _, look := range []func(context.Context, *Observed, *secrets) error{r.observeOthers, r.observeExisting, r.observeServers} {
+		if err := look(ctx, o, &s); err != nil {
+			return nil, s, err
+		}
 	}
 	if o.Problem == nil && o.Target.Digest != nil {
 		want, err := desiredSecret(k, s.inTarget, s.target)
@@ -157,7 +175,7 @@ func withHint(i issued, k *v1alpha1.APIKey, format key.Format) issued {
 	digest := i.raw.Digest().String()
 	n := slices.IndexFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == digest })
 	if n < 0 {
-		i.hint = format.Hint(i.raw)
+		i.hint = shapedHint(i.raw, format)
 		return i
 	}
 	i.hint, i.at = k.Status.Keys[n].Hint, k.Status.Keys[n].IssuedAt.Time

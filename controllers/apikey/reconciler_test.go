@@ -29,9 +29,11 @@ func TestEmptySpec(t *testing.T) {
 	now := metav1.NewTime(w.clock.Now())
 	wantStatus := v1alpha1.APIKeyStatus{
 		ObservedGeneration: 1, State: "Active", Hint: raw.Reveal()[:7], SecretName: "shop", SecretPhase: "Present",
-		Keys: []v1alpha1.KeyVersion{{Digest: raw.Digest().String(), Hint: raw.Reveal()[:7], Phase: "Current", IssuedAt: now}},
+		Keys: []v1alpha1.KeyVersion{{Digest: raw.Digest().String(), Hint: raw.Reveal()[:7], Phase: "Current", IssuedAt: now, DeliveredAt: &now}},
 		Conditions: []metav1.Condition{{
 			Type: "Ready", Status: "True", ObservedGeneration: 1, LastTransitionTime: now, Reason: "Issued", Message: `the raw key is in Secret "shop"`,
+		}, {
+			Type: "Propagated", Status: "Unknown", ObservedGeneration: 1, LastTransitionTime: now, Reason: "NoAuthServers", Message: "no auth server reports",
 		}},
 	}
 	if diff := cmp.Diff(wantStatus, k.Status); diff != "" {

@@ -147,11 +147,14 @@ func held(k *v1alpha1.APIKey, s *corev1.Secret) (Held, issued) {
 		return Held{}, issued{}
 	}
 	h := Held{Ownership: ownership(k, s), Terminating: !s.DeletionTimestamp.IsZero()}
-	if h.Ownership != Ours {
+	if h.Ownership != Ours && h.Ownership != Orphan {
 		return h, issued{}
 	}
 	raw := rawIn(k, s)
 	if raw.IsZero() {
+		if h.Ownership == Orphan {
+			h.Ownership = Foreign
+		}
 		return h, issued{}
 	}
 	digest := raw.Digest()
@@ -160,14 +163,21 @@ func held(k *v1alpha1.APIKey, s *corev1.Secret) (Held, issued) {
 	h.Adoptable = err == nil && s.Annotations[v1alpha1.AnnotationDigest] == digest.String() &&
 		s.Annotations[v1alpha1.AnnotationAPIKey] == k.Name
 	h.IssuedAt = at
+	if h.Ownership == Orphan && !h.Adoptable {
+		return Held{Ownership: Foreign, Terminating: h.Terminating}, issued{} // it isn't what it says
+	}
 	return h, issued{raw: raw, at: at}
 }
 
 func ownership(k *v1alpha1.APIKey, s *corev1.Secret) Ownership {
 	owner := metav1.GetControllerOf(s)
 	switch {
-	case owner == nil:
+	case owner == nil && !orphaned(k, s):
 		return Foreign
+	case owner == nil && s.Labels[v1alpha1.LabelAPIKeyUID] == string(k.UID):
+		return Foreign // somebody took our ownership off: it is theirs now
+	case owner == nil:
+		return Orphan
 	case owner.UID == k.UID:
 		return Ours
 	case owner.Kind == "APIKey" && owner.Name == k.Name && owner.APIVersion == v1alpha1.GroupVersion.String():

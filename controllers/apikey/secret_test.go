@@ -148,6 +148,16 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// orphan is a Secret that was made in another cluster, or orphaned.
+func orphan(changes ...func(*corev1.Secret)) func(*corev1.Secret) {
+	return func(s *corev1.Secret) {
+		s.OwnerReferences, s.Labels[v1alpha1.LabelAPIKeyUID] = nil, "uid-of-former"
+		for _, change := range changes {
+			change(s)
+		}
+	}
+}
+
 // TestHeld: whose Secret it is, and which key is in it.
 func TestHeld(t *testing.T) {
 	k := owned(nil)
@@ -167,7 +177,14 @@ func TestHeld(t *testing.T) {
 		want   Held
 	}{
 		{"ours", func(*corev1.Secret) {}, ours},
-		{"no owner", func(s *corev1.Secret) { s.OwnerReferences = nil }, Held{Ownership: Foreign}},
+		{"our ownership was taken off", func(s *corev1.Secret) { s.OwnerReferences = nil }, Held{Ownership: Foreign}},
+		{"no owner, no uid of ours", orphan(), Held{Ownership: Orphan, Digest: digestOf("k1"), Adoptable: true, IssuedAt: start}},
+		{"no owner, another name", orphan(func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationAPIKey] = "other" }), Held{Ownership: Foreign}},
+		{"no owner, not managed by us", orphan(func(s *corev1.Secret) { delete(s.Labels, managedBy) }), Held{Ownership: Foreign}},
+		{"no owner, no label with a uid", orphan(func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelAPIKeyUID) }), Held{Ownership: Foreign}},
+		{"no owner, another key's digest", orphan(func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationDigest] = digestOf("k2").String() }), Held{Ownership: Foreign}},
+		{"no owner, no key", orphan(func(s *corev1.Secret) { s.Data = nil }), Held{Ownership: Foreign}},
+		{"no owner, no time", orphan(func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.AnnotationIssuedAt) }), Held{Ownership: Foreign}},
 		{"not controlled", func(s *corev1.Secret) { s.OwnerReferences[0].Controller = nil }, Held{Ownership: Foreign}},
 		{"of another kind", ref("ProtectedAPI", "shop", "uid-2"), Held{Ownership: Foreign}},
 		{"of another APIKey", ref("APIKey", "other", "uid-2"), Held{Ownership: Foreign}},

@@ -58,15 +58,15 @@ func TestLostSecret(t *testing.T) {
 			w.reconcile(row.name)
 			before := w.raw(row.name)
 			row.lose(w, row.name)
-			if result := w.reconcile(row.name); result.RequeueAfter != Overlap {
-				t.Errorf("looks again in %v, want %v", result.RequeueAfter, Overlap)
+			if result := w.reconcile(row.name); result.RequeueAfter != DefaultOverlap {
+				t.Errorf("looks again in %v, want %v", result.RequeueAfter, DefaultOverlap)
 			}
 			w.want(row.name, "Active | True Issued | Present "+row.name+" | Current, Retiring 1h")
-			w.wantTold("Normal Issued", "Normal Issued")
+			w.wantTold("Normal Issued", "Normal Rotated the key is ak_", "Normal Issued")
 			if w.raw(row.name) == before {
 				t.Error("the lost key is back")
 			}
-			w.later(Overlap - time.Second)
+			w.later(DefaultOverlap - time.Second)
 			w.reconcile(row.name)
 			w.want(row.name, "Active | True Issued | Present "+row.name+" | Current, Retiring 1s")
 			w.later(time.Second)

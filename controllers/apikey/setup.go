@@ -2,7 +2,9 @@ package apikey
 
 import (
 	"context"
+	"slices"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -14,35 +16,117 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 )
 
-// IndexAPI is the name of the index of APIKeys by the API that they open.
-const IndexAPI = "spec.apiRef"
+const (
+	// IndexAPI is the name of the index of APIKeys by the API that they open.
+	IndexAPI = "spec.apiRef"
+	// IndexDigest is that of APIKeys by the digests of their key versions, and
+	// IndexUse by their beginnings, as auth servers report use.
+	IndexDigest = "status.keys.digest"
+	IndexUse    = "status.keys.digest.beginning"
+)
+
+// indexes are those of the cache that the reconciler reads.
+var indexes = map[string]func(*v1alpha1.APIKey) []string{
+	IndexAPI:    func(k *v1alpha1.APIKey) []string { return []string{compile.APIName(k).String()} },
+	IndexDigest: func(k *v1alpha1.APIKey) []string { return digestsOf(k, func(digest string) string { return digest }) },
+	IndexUse:    func(k *v1alpha1.APIKey) []string { return digestsOf(k, presence.Beginning) },
+}
+
+func digestsOf(k *v1alpha1.APIKey, as func(string) string) []string {
+	out := make([]string, len(k.Status.Keys))
+	for i, v := range k.Status.Keys {
+		out[i] = as(v.Digest)
+	}
+	return out
+}
 
 // concurrency is how many APIKeys are worked on at once: each waits on the API
 // server most of the time.
 const concurrency = 8
 
 // SetupWithManager registers the reconciler. It watches APIKeys, our Secrets,
-// and the ProtectedAPIs and namespaces whose changes decide about issue.
+// the ProtectedAPIs and namespaces whose changes decide about issue, and the Leases
+// of auth servers.
 func (r *Reconciler) SetupWithManager(ctx context.Context, m ctrl.Manager) error {
-	err := m.GetFieldIndexer().IndexField(ctx, &v1alpha1.APIKey{}, IndexAPI, func(o client.Object) []string {
-		if k, ok := o.(*v1alpha1.APIKey); ok {
-			return []string{compile.APIName(k).String()}
+	for name, index := range indexes {
+		err := m.GetFieldIndexer().IndexField(ctx, &v1alpha1.APIKey{}, name, func(o client.Object) []string {
+			if k, ok := o.(*v1alpha1.APIKey); ok {
+				return index(k)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	return ctrl.NewControllerManagedBy(m).
 		Named("apikey").
 		For(&v1alpha1.APIKey{}).
 		Owns(&corev1.Secret{}).
+		Watches(&v1alpha1.APIKey{}, handler.EnqueueRequestsFromMapFunc(r.rivalsOf)).
 		Watches(&v1alpha1.ProtectedAPI{}, handler.EnqueueRequestsFromMapFunc(r.keysOf)).
+		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(r.keysSeen)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysIn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)
+}
+
+// rivalsOf returns the APIKeys that hold a key of this one which neither has
+// generated: one of them must go.
+func (r *Reconciler) rivalsOf(ctx context.Context, o client.Object) []reconcile.Request {
+	k, ok := o.(*v1alpha1.APIKey)
+	if !ok {
+		return nil
+	}
+	var rivals []reconcile.Request
+	for _, v := range k.Status.Keys {
+		rivals = append(rivals, r.list(ctx, client.MatchingFields{IndexDigest: v.Digest})...)
+	}
+	return slices.DeleteFunc(rivals, func(q reconcile.Request) bool { return q.NamespacedName == client.ObjectKeyFromObject(k) })
+}
+
+// keysSeen returns the APIKeys that an auth server's report is news for.
+func (r *Reconciler) keysSeen(ctx context.Context, o client.Object) []reconcile.Request {
+	lease, ok := o.(*coordinationv1.Lease)
+	if !ok {
+		return nil
+	}
+	var leases coordinationv1.LeaseList
+	if err := r.Client.List(ctx, &leases, client.InNamespace(r.LeaseNamespace), client.MatchingLabels(presence.Labels())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing Leases from the cache")
+		return nil
+	}
+	r.Roster.Observe(leases.Items)
+	var requests []reconcile.Request
+	for _, name := range r.memory.reached(r.Roster) {
+		requests = append(requests, reconcile.Request{NamespacedName: name})
+	}
+	for _, u := range presence.Used(lease) {
+		requests = append(requests, r.usedSince(ctx, u)...)
+	}
+	return requests
+}
+
+// usedSince returns the APIKeys whose status doesn't know yet of a use.
+func (r *Reconciler) usedSince(ctx context.Context, u presence.Use) []reconcile.Request {
+	var keys v1alpha1.APIKeyList
+	if err := r.Client.List(ctx, &keys, client.MatchingFields{IndexUse: u.Beginning}, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing APIKeys from the cache")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range keys.Items {
+		k := &keys.Items[i]
+		for _, v := range k.Status.Keys {
+			if presence.Beginning(v.Digest) == u.Beginning && newUse(v, u.At) {
+				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(k)})
+			}
+		}
+	}
+	return requests
 }
 
 // keysOf returns the APIKeys of a ProtectedAPI.

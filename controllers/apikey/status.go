@@ -7,17 +7,46 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// ready sets the Ready condition; its transition time changes only with its
-// status.
+// ready sets the Ready condition, and Stalled where only a person can mend it.
 func (d *decision) ready(status metav1.ConditionStatus, reason, message string) {
+	d.set(v1alpha1.ConditionReady, status, reason, message)
+	if status == metav1.ConditionFalse && stalls[reason] {
+		d.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+	} else {
+		d.clear(v1alpha1.ConditionStalled)
+	}
+}
+
+// stalls are the reasons that time alone doesn't mend. An API or a Secret that
+// isn't there may be on its way, in the same kubectl apply.
+var stalls = map[string]bool{
+	v1alpha1.ReasonExpired:             true,
+	v1alpha1.ReasonNamespaceNotAllowed: true,
+	v1alpha1.ReasonInvalidEnvironment:  true,
+	v1alpha1.ReasonInvalidAPI:          true,
+	v1alpha1.ReasonInvalidTemplate:     true,
+	v1alpha1.ReasonUnknownScope:        true,
+	v1alpha1.ReasonLimitExceeded:       true,
+	v1alpha1.ReasonSecretConflict:      true,
+	v1alpha1.ReasonImportNotAllowed:    true,
+	v1alpha1.ReasonWeakKey:             true,
+	v1alpha1.ReasonDuplicateKey:        true,
+}
+
+// set sets a condition; its transition time changes only with its status.
+func (d *decision) set(condition string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&d.status.Conditions, metav1.Condition{
-		Type:               v1alpha1.ConditionReady,
+		Type:               condition,
 		Status:             status,
 		ObservedGeneration: d.Key.Generation,
 		LastTransitionTime: metav1.NewTime(d.Now).Rfc3339Copy(),
 		Reason:             reason,
 		Message:            message,
 	})
+}
+
+func (d *decision) clear(condition string) {
+	meta.RemoveStatusCondition(&d.status.Conditions, condition)
 }
 
 // exceeds reports whether an issued key doesn't keep to its API's limits: of one
@@ -27,8 +56,11 @@ func exceeds(s *v1alpha1.APIKeyStatus) bool {
 }
 
 // readyReason returns the reason of the Ready condition, or "".
-func readyReason(s *v1alpha1.APIKeyStatus) string {
-	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c != nil {
+func readyReason(s *v1alpha1.APIKeyStatus) string { return reasonOf(s, v1alpha1.ConditionReady) }
+
+// reasonOf returns the reason of a condition, or "".
+func reasonOf(s *v1alpha1.APIKeyStatus, condition string) string {
+	if c := meta.FindStatusCondition(s.Conditions, condition); c != nil {
 		return c.Reason
 	}
 	return ""

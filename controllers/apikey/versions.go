@@ -14,12 +14,8 @@ import (
 func (d *decision) recordFacts() bool {
 	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
 	switch {
-	case len(d.status.Keys) == 0 && d.Target.Ownership == Ours && d.Target.Adoptable && !d.policyUnknown():
-		d.status.Keys = []v1alpha1.KeyVersion{{
-			Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent, IssuedAt: metav1.NewTime(d.Target.IssuedAt),
-		}}
-		d.status.Hint = d.Hint
-		d.status.Effective = resolve(d.Key, d.API, d.issuedAt())
+	case d.adopts():
+		d.adopt()
 	case d.unpromoted(target):
 		if d.unpromoted(previous) && previous != target {
 			d.retire(previous) // the Secret was renamed just after it was written
@@ -48,11 +44,31 @@ func (d *decision) recordFacts() bool {
 func (d *decision) nameSecret() bool {
 	others := d.Previous.Ownership == Ours && !d.Previous.Terminating
 	known := d.status.SecretPhase == v1alpha1.SecretPresent && d.status.SecretName == SecretName(d.Key)
-	if others || known {
+	deleting := d.status.SecretPhase == v1alpha1.SecretDeleting && d.shownLongEnough()
+	if others || known || deleting {
 		return false
 	}
-	d.status.SecretPhase, d.status.SecretName = v1alpha1.SecretPresent, SecretName(d.Key)
+	d.status.SecretPhase, d.status.SecretName, d.status.DeliveredSecret = v1alpha1.SecretPresent, SecretName(d.Key), ""
 	return true
+}
+
+// adopts holds for a key whose status was lost, or whose APIKey is another object
+// by now, and whose Secret says by itself what it is.
+func (d *decision) adopts() bool {
+	ours := d.Target.Ownership == Ours || d.Target.Ownership == Orphan
+	return len(d.status.Keys) == 0 && ours && d.Target.Adoptable && !d.policyUnknown() && d.Duplicate == ""
+}
+
+// adopt accepts the key in the Secret at once: consumers hold it already.
+func (d *decision) adopt() {
+	delivered := seconds(d.Now)
+	d.status.Keys = []v1alpha1.KeyVersion{{
+		Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent,
+		IssuedAt: metav1.NewTime(d.Target.IssuedAt), DeliveredAt: &delivered,
+	}}
+	d.status.Hint = d.Hint
+	d.status.Effective = resolve(d.Key, d.API, d.issuedAt())
+	d.observeTrigger()
 }
 
 // usefulness ranks Secrets of other names than the wanted one: above all one that
@@ -96,6 +112,10 @@ func (d *decision) promote(i int) {
 	}
 	promoted := d.status.Keys[i]
 	promoted.Phase, promoted.NotAfter = v1alpha1.KeyCurrent, nil
+	if promoted.DeliveredAt == nil {
+		now := seconds(d.Now)
+		promoted.DeliveredAt = &now
+	}
 	d.status.Hint = promoted.Hint
 	d.status.Keys = slices.Insert(slices.Delete(d.status.Keys, i, i+1), 0, promoted)
 }
@@ -103,7 +123,7 @@ func (d *decision) promote(i int) {
 // retire ends a version that was in a Secret, after the overlap.
 func (d *decision) retire(i int) {
 	v := &d.status.Keys[i]
-	v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(Overlap)
+	v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(d.schedule.hardLimit())
 }
 
 // dropLost takes out the versions that were lost before they reached a Secret.
@@ -113,30 +133,60 @@ func (d *decision) dropLost() {
 	})
 }
 
-// supersede gives a deadline to a version that is still pending and not in the
-// Secret: its raw key was in memory only, and is lost. The write that was to
-// deliver it may still land, so it is accepted for a while, unless the API server
-// has said that it refused that write.
+// supersede gives a deadline to a version that is still pending, not in the
+// Secret, and out of our hands: its raw key was in a controller's memory only, and
+// is lost. The write that was to deliver it may still land, so it is accepted for
+// a while, unless the API server has said that it refused that write. It also
+// stands for the rotation that is still owed, whose cause was recorded with it.
 func (d *decision) supersede() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.Phase == v1alpha1.KeyPending && v.Digest == d.RefusedDigest
-	})
-	target, previous := d.heldBy(d.Target), d.heldBy(d.Previous)
+	target, previous, hand := d.heldBy(d.Target), d.heldBy(d.Previous), d.inHand()
 	for i := range d.status.Keys {
 		v := &d.status.Keys[i]
-		if v.Phase == v1alpha1.KeyPending && i != target && i != previous {
+		switch {
+		case v.Phase != v1alpha1.KeyPending || i == target || i == previous:
+		case v.Digest == d.RefusedDigest:
+			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(0)
+		case i != hand:
 			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
 		}
 	}
+}
+
+// inHand returns the index of the pending version whose raw key we have, or -1.
+func (d *decision) inHand() int {
+	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return v.Phase == v1alpha1.KeyPending && d.Hand.Digest != "" && v.Digest == d.Hand.Digest
+	})
+}
+
+// dropEnded takes out the versions whose deadline has passed, but for those that
+// stand for a rotation that is owed to a key in use.
+func (d *decision) dropEnded() {
+	owing := d.current() != nil && d.held(d.current())
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
+		return d.ended(v) && !(owing && v.Phase == v1alpha1.KeySuperseded)
+	})
 	d.forgetDefaults()
 }
 
-// dropEnded takes out the versions whose deadline has passed.
-func (d *decision) dropEnded() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
-	})
-	d.forgetDefaults()
+// dropMarkers takes out those too: the next key is about to be published.
+func (d *decision) dropMarkers() {
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, d.ended)
+}
+
+func (d *decision) ended(v v1alpha1.KeyVersion) bool {
+	return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
+}
+
+// accepted is how many versions auth servers accept.
+func (d *decision) accepted() int {
+	n := 0
+	for _, v := range d.status.Keys {
+		if !d.ended(v) {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *decision) current() *v1alpha1.KeyVersion {
@@ -148,10 +198,25 @@ func (d *decision) current() *v1alpha1.KeyVersion {
 	return nil
 }
 
-// inTarget reports whether the wanted Secret is ours and holds the current key.
+// inTarget reports whether the wanted Secret is ours, or an orphan to take over,
+// and holds the current key.
 func (d *decision) inTarget() bool {
 	current := d.current()
-	return current != nil && d.Target.Ownership == Ours && d.holds(d.Target, current)
+	ours := d.Target.Ownership == Ours || d.Target.Ownership == Orphan
+	return current != nil && ours && d.holds(d.Target, current)
+}
+
+// held reports whether consumers can have the current key: it isn't lost.
+func (d *decision) held(current *v1alpha1.KeyVersion) bool {
+	return current != nil &&
+		(d.inTarget() || d.Previous.Ownership == Ours && d.holds(d.Previous, current) || d.byHash() || d.shown())
+}
+
+// conflict reports whether the wanted Secret is somebody else's. An orphan whose
+// adoption waits for something isn't.
+func (d *decision) conflict() bool {
+	stranger := d.Target.Ownership == Orphan && !d.inTarget() && (len(d.status.Keys) > 0 || d.Problem == nil)
+	return d.Target.Ownership == Foreign || stranger
 }
 
 func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/hack/devcluster"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
@@ -41,9 +43,12 @@ func TestMain(m *testing.M) {
 type world struct {
 	*testing.T
 	client    client.WithWatch
+	known     *lists
 	namespace string
 	clock     *clocktesting.FakePassiveClock
 	random    *recordedRandom
+	roster    *presence.Roster
+	leases    string // the namespace of auth servers' Leases
 	events    *events.FakeRecorder
 	told      []string          // events
 	said      *transcript       // everything a person could see: errors, log lines, events
@@ -68,11 +73,13 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	known := &lists{}
 	w := &world{
-		T: t, client: (&secretLists{}).client(c), clock: clocktesting.NewFakePassiveClock(time.Now().UTC().Truncate(time.Second)),
+		T: t, known: known, client: known.client(c), clock: clocktesting.NewFakePassiveClock(time.Now().UTC().Truncate(time.Second)),
 		random: &recordedRandom{}, events: events.NewFakeRecorder(4096), said: &transcript{}, raws: map[string]bool{}, seen: map[string]string{},
 	}
 	w.namespace = w.newNamespace(nil)
+	w.leases, w.roster = w.namespace, presence.NewRoster(w.clock)
 	t.Cleanup(w.wantNoLeak)
 	return w
 }
@@ -146,7 +153,10 @@ func (r *recordedRandom) keys() []string {
 
 // reconciler is a new controller: all that it knows is in the API server.
 func (w *world) reconciler(c client.WithWatch) *Reconciler {
-	return &Reconciler{Client: c, Live: c, Recorder: w.events, Clock: w.clock, Random: w.random}
+	return &Reconciler{
+		Client: c, Live: c, Recorder: w.events, Clock: w.clock, Random: w.random,
+		Roster: w.roster, LeaseNamespace: w.leases, Metrics: NewMetrics(prometheus.NewRegistry()),
+	}
 }
 
 // try lets a new controller reconcile once.
@@ -311,6 +321,9 @@ func (w *world) want(name, outcome string) {
 func (w *world) wantReady(name, reason string, says ...string) {
 	w.Helper()
 	for _, c := range w.key(name).Status.Conditions {
+		if c.Type != v1alpha1.ConditionReady && c.Type != v1alpha1.ConditionWithinLimits {
+			continue
+		}
 		if c.Reason != reason {
 			w.Errorf("%s: %s %s, want %s", name, c.Reason, c.Message, reason)
 		}
