@@ -294,6 +294,7 @@ func (d *decision) issue() Plan {
 	}
 	d.status.State = d.standing()
 	d.status.NextRotationAt = d.schedule.next(d.Now, d.end())
+	d.propagating()
 	return Plan{Step: Issue, Status: d.status}
 }
 
@@ -307,7 +308,8 @@ func (d *decision) unlessRefused(step Step) Plan {
 
 // revoked deletes our Secrets and keeps all digests as evidence.
 func (d *decision) revoked() Plan {
-	target, previous := d.Target.Ownership == Ours, d.Previous.Ownership == Ours
+	adopted := d.Target.Ownership == Orphan && d.knows(d.Target) // and not marked as ours yet
+	target, previous := d.Target.Ownership == Ours || adopted, d.Previous.Ownership == Ours
 	switch {
 	case target && !d.Target.Terminating:
 		return d.unlessRefused(DeleteTarget)

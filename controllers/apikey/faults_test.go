@@ -2,14 +2,12 @@ package apikey
 
 import (
 	"fmt"
-	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/key"
@@ -27,6 +25,10 @@ type scenario struct {
 	modes []mode
 	// keeps demands that no other raw key is made.
 	keeps bool
+	// once demands that one other raw key, and no more, got into a Secret.
+	once bool
+	// right demands the end, nil is view.wantRight.
+	right func(view)
 }
 
 func issuedBefore(w *world, name string) {
@@ -44,6 +46,56 @@ func revoke(w *world, name string) { w.edit(name, revoked) }
 
 func change(w *world, name string) {
 	w.changeSecret(name, func(s *corev1.Secret) { s.Data["api-key"] = []byte("something-else") })
+}
+
+// rotate asks for another key.
+func rotate(overlap v1alpha1.Duration) func(*world, string) {
+	return func(w *world, name string) {
+		w.edit(name, rotation(v1alpha1.Rotation{Trigger: "now", Overlap: overlap}))
+	}
+}
+
+// existing is a key of somebody else's making, a name to tell it by.
+func (w *world) existing(name string) string {
+	return "sk_live_0123456789abcdef_" + w.namespace + "_" + name
+}
+
+// withSource makes a Secret that may be imported from.
+func withSource(w *world, name string) {
+	w.must(w.client.Create(w.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name + "-source", Labels: map[string]string{v1alpha1.LabelImport: "true"}},
+		Data:       map[string][]byte{"token": []byte(w.existing(name))},
+	}))
+	w.raws[w.existing(name)] = true
+}
+
+func imports(source string) edit {
+	return func(s *v1alpha1.APIKeySpec) {
+		s.ExistingKey = &v1alpha1.ExistingKey{SecretKeyRef: &v1alpha1.SecretKeyReference{Name: source, Key: "token"}}
+	}
+}
+
+func (w *world) importsHash(name string) edit {
+	return func(s *v1alpha1.APIKeySpec) {
+		s.ExistingKey = &v1alpha1.ExistingKey{SHA256: key.NewRaw(w.existing(name)).Digest().String()[len("sha256:"):]}
+	}
+}
+
+// withOrphan makes the Secret of an APIKey of another cluster, as a backup has it.
+func withOrphan(w *world, name string) {
+	raw := key.NewRaw(w.existing(name))
+	k := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, UID: "of-another-cluster"}}
+	s, err := desiredSecret(k, issued{raw: raw, at: w.clock.Now()}, nil)
+	w.must(err)
+	s.OwnerReferences = nil
+	w.must(w.client.Create(w.Context(), s))
+	w.raws[raw.Reveal()] = true
+}
+
+// showForAMinute asks for the deletion of the Secret, and lets that time pass.
+func showForAMinute(w *world, name string) {
+	w.edit(name, deletedAfter("1m"))
+	w.later(2 * time.Minute)
 }
 
 var scenarios = []scenario{
@@ -67,6 +119,23 @@ var scenarios = []scenario{
 	// A deletion that is under way for long can't know that the name is wanted again:
 	// the key is lost then, and accepted for the overlap.
 	{name: "rename-then-back", before: issuedBefore, change: rename("-b"), then: rename(""), modes: kills},
+	{name: "rotation", before: issuedBefore, change: rotate("2h"), modes: allModes, once: true},
+	{name: "rotation-at-once", before: issuedBefore, change: rotate("0s"), modes: allModes, once: true},
+	{name: "rotation-then-rename", before: issuedBefore, change: rotate("2h"), then: rename("-b"), modes: kills, once: true},
+	{name: "rotation-then-revoke", before: issuedBefore, change: rotate("2h"), then: revoke, modes: kills},
+	{name: "rotation-then-suspended", before: issuedBefore, change: rotate("2h"), modes: kills, once: true, then: func(w *world, name string) {
+		w.edit(name, suspended)
+		w.settle(name)
+		w.edit(name, func(s *v1alpha1.APIKeySpec) { s.State = v1alpha1.DesiredActive })
+	}},
+	{name: "import", before: withSource, change: func(w *world, name string) { w.create(name, imports(name+"-source")) }, modes: allModes, keeps: true, right: view.wantImported},
+	{name: "import-then-revoke", before: withSource, change: func(w *world, name string) { w.create(name, imports(name+"-source")) }, then: revoke, modes: kills, keeps: true},
+	{name: "import-by-hash", change: func(w *world, name string) { w.create(name, w.importsHash(name)) }, modes: allModes, keeps: true, right: view.wantHashed},
+	{name: "adoption", before: withOrphan, change: func(w *world, name string) { w.create(name) }, modes: allModes, keeps: true},
+	{name: "adoption-then-revoke", before: withOrphan, change: func(w *world, name string) { w.create(name) }, then: revoke, modes: kills, keeps: true},
+	{name: "delivered-once", before: issuedBefore, change: showForAMinute, modes: allModes, keeps: true, right: view.wantDelivered},
+	{name: "delivered-once-then-revoke", before: issuedBefore, change: showForAMinute, then: revoke, modes: kills, keeps: true},
+	{name: "delivered-once-then-rotation", before: issuedBefore, change: showForAMinute, then: rotate("2h"), modes: kills},
 	{name: "rename-then-revoke", before: issuedBefore, change: rename("-b"), then: revoke, modes: kills, keeps: true},
 }
 
@@ -117,9 +186,11 @@ func (s scenario) play(w *world, name string, f *fault) {
 	w.Helper()
 	if s.before != nil {
 		s.before(w, name)
-		w.look(name).wantHeldAreAccepted()
+		if w.exists(name) {
+			w.look(name).wantHeldAreAccepted()
+		}
 	}
-	made := len(w.random.keys())
+	made, held := len(w.random.keys()), w.held(name)
 	s.change(w, name)
 	f.run(w, name)
 	defer func() {
@@ -131,44 +202,26 @@ func (s scenario) play(w *world, name string, f *fault) {
 	if s.then != nil {
 		s.then(w, name)
 	}
-	w.settle(name).wantRight()
+	right := s.right
+	if right == nil {
+		right = view.wantRight
+	}
+	right(w.settle(name))
 	if f.late != nil {
 		err := f.late()
 		if s.then == nil && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			w.Errorf("a write that was under way has landed late: %v", err)
 		}
-		w.settle(name).wantRight()
+		right(w.settle(name))
+	}
+	if n := w.held(name) - held; s.once && n != 1 {
+		w.Errorf("%d keys got into the Secret, want one", n)
 	}
 	switch made := len(w.random.keys()) - made; {
 	case s.keeps && made > 0:
 		w.Errorf("%d keys were made for nothing", made)
 	case made > 2:
 		w.Errorf("%d keys were made for one fault", made)
-	}
-}
-
-// wantNoStrays demands, of the API server itself, that every Secret with our label
-// is the wanted one of its APIKey.
-func (w *world) wantNoStrays() {
-	w.Helper()
-	var keys v1alpha1.APIKeyList
-	w.must(w.client.List(w.Context(), &keys, client.InNamespace(w.namespace)))
-	wanted := map[string]string{}
-	for i := range keys.Items {
-		if keys.Items[i].Spec.State != v1alpha1.DesiredRevoked {
-			wanted[SecretName(&keys.Items[i])] = string(keys.Items[i].UID)
-		}
-	}
-	var secrets corev1.SecretList
-	w.must(w.client.List(w.Context(), &secrets, client.InNamespace(w.namespace), client.HasLabels{v1alpha1.LabelAPIKeyUID}))
-	for _, s := range secrets.Items {
-		if owner := metav1.GetControllerOf(&s); owner == nil || wanted[s.Name] != string(owner.UID) {
-			w.Errorf("Secret %s is left over", s.Name)
-		}
-		delete(wanted, s.Name)
-	}
-	if len(wanted) > 0 {
-		w.Errorf("Secrets are missing: %v", wanted)
 	}
 }
 
@@ -184,76 +237,4 @@ func (w *world) settle(name string) view {
 	}
 	w.Fatalf("%s doesn't settle: %s", name, w.outcome(name))
 	return view{}
-}
-
-// view is an APIKey and all its Secrets.
-type view struct {
-	*world
-	key     *v1alpha1.APIKey
-	secrets []corev1.Secret
-}
-
-func (w *world) look(name string) view {
-	w.Helper()
-	k := w.key(name)
-	return view{w, k, w.ours(k)}
-}
-
-// rawIn is the raw key in a Secret of ours.
-func (v view) rawIn(s corev1.Secret) string {
-	return string(s.Data[s.Annotations[v1alpha1.AnnotationEntry]])
-}
-
-// wantHeldAreAccepted demands what must hold at any moment: a key that a consumer
-// could have read in a Secret of ours is accepted, unless the APIKey is revoked.
-func (v view) wantHeldAreAccepted() {
-	v.Helper()
-	accepted := map[string]bool{}
-	for _, k := range v.key.Status.Keys {
-		accepted[k.Digest] = k.NotAfter == nil || v.clock.Now().Before(k.NotAfter.Time)
-	}
-	if n := len(accepted); n > MaxAccepted {
-		v.Errorf("%d versions are accepted", n)
-	}
-	for _, s := range v.secrets {
-		if raw := v.rawIn(s); raw != "something-else" {
-			v.seen[raw], v.raws[raw] = v.key.Name, true
-		}
-	}
-	for raw, of := range v.seen { // the clock stands still: nothing ends
-		if of == v.key.Name && !accepted[key.NewRaw(raw).Digest().String()] && v.key.Spec.State != v1alpha1.DesiredRevoked {
-			v.Error("a key that was in the Secret is not accepted")
-		}
-	}
-}
-
-// wantRight demands the end of every scenario.
-func (v view) wantRight() {
-	v.Helper()
-	got := v.outcomeOf(v.key)
-	if v.key.Spec.State == v1alpha1.DesiredRevoked {
-		if len(v.secrets) != 0 || !strings.HasPrefix(got, "Revoked | True Revoked | None | ") {
-			v.Errorf("revoked, and there are %d Secrets: %s", len(v.secrets), got)
-		}
-		return
-	}
-	target := SecretName(v.key)
-	if len(v.secrets) != 1 || v.secrets[0].Name != target {
-		v.Fatalf("%d Secrets are ours, want %s only", len(v.secrets), target)
-	}
-	if !strings.HasPrefix(got, "Active | True Issued | Present "+target+" | ") {
-		v.Errorf("settled as %s", got)
-	}
-	held, current := key.NewRaw(v.rawIn(v.secrets[0])).Digest().String(), 0
-	for _, k := range v.key.Status.Keys {
-		switch {
-		case k.Phase == v1alpha1.KeyCurrent && k.NotAfter == nil && k.Digest == held && k.Hint == v.key.Status.Hint:
-			current++
-		case k.NotAfter == nil || k.Phase == v1alpha1.KeyCurrent || k.Phase == v1alpha1.KeyPending:
-			v.Errorf("a version is %s until %v", k.Phase, k.NotAfter)
-		}
-	}
-	if current != 1 {
-		v.Errorf("%d versions are current and in the Secret", current)
-	}
 }

@@ -35,7 +35,7 @@ func (w *world) wantCondition(name, condition, statusAndReason string, says ...s
 // wantEnforced demands that auth servers treat a key as before.
 func (w *world) wantEnforced(name string, before *keyring.Key) {
 	w.Helper()
-	ignore := cmpopts.IgnoreUnexported(keyring.Key{}, ratelimit.Limiter{})
+	ignore := cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{}, ratelimit.Limiter{})
 	if diff := cmp.Diff(before, compile.Key(w.key(name)), ignore); diff != "" {
 		w.Errorf("%s: what is enforced has changed (-before +after)\n%s", name, diff)
 	}

@@ -31,6 +31,10 @@ func (l *lists) client(c client.WithWatch) client.WithWatch {
 			l.remember(o)
 			return c.Create(ctx, o, opts...)
 		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			l.remember(o)
+			return c.Update(ctx, o, opts...)
+		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			switch list := list.(type) {
 			case *corev1.SecretList:

@@ -18,28 +18,28 @@ import (
 // doesn't tell of to be unused; they report every five seconds.
 const reportsFresh = 15 * time.Second
 
-// observeServers reads what auth servers report. Where a key waits for them to be
-// delivered that is read live: a server that joins writes its Lease before it
-// lists, so that one whose Lease isn't there yet will list what is published now.
+// observeServers reads what auth servers report, and, where a key waits for them to
+// be delivered, who accepts it.
 func (r *Reconciler) observeServers(ctx context.Context, o *Observed, s *secrets) error {
-	c := s.known
-	published := c.published
-	if s.hand = c.hand; s.hand.raw.IsZero() {
-		s.hand, published = again(o.Key, s.given, o.Given.Hint), c.revision
+	published := s.known.published
+	if s.hand = s.known.hand; s.hand.raw.IsZero() {
+		s.hand, published = again(o.Key, s.given, o.Given.Hint), s.known.revision
 	}
-	reader := r.Live
-	if s.hand.raw.IsZero() {
-		reader = r.Client
-	}
-	var leases coordinationv1.LeaseList
-	if err := reader.List(ctx, &leases, client.InNamespace(r.LeaseNamespace), client.MatchingLabels(presence.Labels())); err != nil {
+	if err := r.readLeases(ctx); err != nil {
 		return err
 	}
-	r.Roster.Observe(leases.Items)
 	if !s.hand.raw.IsZero() {
+		// A server that joins writes its Lease before it lists: one whose Lease isn't
+		// there yet will list what is published now. The cache may be behind, so what
+		// it says is confirmed before a key is delivered on it.
+		if everyone(r.Roster.Spread(published)) {
+			if err := r.confirmLeases(ctx); err != nil {
+				return err
+			}
+		}
 		o.Hand = Hand{Digest: s.hand.raw.Digest().String(), Spread: r.Roster.Spread(published)}
 	}
-	o.Spread, o.ChangedAt = r.Roster.Spread(c.revision), c.changedAt
+	o.Spread, o.ChangedAt = r.Roster.Spread(s.known.revision), s.known.changedAt
 	o.Use = Use{Last: map[string]time.Time{}, Known: r.Roster.Covers(o.Now.Add(-reportsFresh))}
 	for _, v := range o.Key.Status.Keys {
 		if last, ok := r.Roster.LastUsed(v.Digest); ok {
@@ -47,6 +47,30 @@ func (r *Reconciler) observeServers(ctx context.Context, o *Observed, s *secrets
 		}
 	}
 	return nil
+}
+
+// readLeases brings the roster up to date from the cache.
+func (r *Reconciler) readLeases(ctx context.Context) error {
+	leases, err := r.leases(ctx, r.Client)
+	if err == nil {
+		r.Roster.Observe(leases.Items)
+	}
+	return err
+}
+
+// confirmLeases brings it up to date from the API server.
+func (r *Reconciler) confirmLeases(ctx context.Context) error {
+	asked := r.Clock.Now()
+	leases, err := r.leases(ctx, r.Live)
+	if err == nil {
+		r.Roster.ObserveLive(asked, leases)
+	}
+	return err
+}
+
+func (r *Reconciler) leases(ctx context.Context, from client.Reader) (*coordinationv1.LeaseList, error) {
+	leases := &coordinationv1.LeaseList{}
+	return leases, from.List(ctx, leases, client.InNamespace(r.LeaseNamespace), client.MatchingLabels(presence.Labels()))
 }
 
 // again is a pending key that was lost with a controller's memory, and whose raw

@@ -45,7 +45,7 @@ func digestsOf(k *v1alpha1.APIKey, as func(string) string) []string {
 
 // concurrency is how many APIKeys are worked on at once: each waits on the API
 // server most of the time.
-const concurrency = 8
+const concurrency = 16
 
 // SetupWithManager registers the reconciler. It watches APIKeys, our Secrets,
 // the ProtectedAPIs and namespaces whose changes decide about issue, and the Leases
@@ -94,12 +94,10 @@ func (r *Reconciler) keysSeen(ctx context.Context, o client.Object) []reconcile.
 	if !ok {
 		return nil
 	}
-	var leases coordinationv1.LeaseList
-	if err := r.Client.List(ctx, &leases, client.InNamespace(r.LeaseNamespace), client.MatchingLabels(presence.Labels())); err != nil {
+	if err := r.readLeases(ctx); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing Leases from the cache")
 		return nil
 	}
-	r.Roster.Observe(leases.Items)
 	var requests []reconcile.Request
 	for _, name := range r.memory.reached(r.Roster) {
 		requests = append(requests, reconcile.Request{NamespacedName: name})

@@ -98,6 +98,11 @@ func (d *decision) heldBy(h Held) int {
 	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return h.Ownership == Ours && d.holds(h, &v) })
 }
 
+// knows reports whether a Secret holds a version, whoever owns it.
+func (d *decision) knows(h Held) bool {
+	return slices.ContainsFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return d.holds(h, &v) })
+}
+
 // unpromoted reports whether a version isn't known to have reached a Secret.
 func (d *decision) unpromoted(i int) bool {
 	return i >= 0 && (d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded)

@@ -25,7 +25,7 @@ var (
 	digest2  = key.NewRaw("ak_two").Digest()
 	prefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	// compilable compares compiled objects; the limiter isn't compiled.
-	compilable = cmp.Options{prefixes, cmpopts.EquateEmpty(), cmpopts.EquateErrors(), cmpopts.IgnoreUnexported(keyring.Key{})}
+	compilable = cmp.Options{prefixes, cmpopts.EquateEmpty(), cmpopts.EquateErrors(), cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{})}
 )
 
 // apiKey is an APIKey with nothing but what every one has.
@@ -166,7 +166,7 @@ func TestBrokenDigests(t *testing.T) {
 	}
 	k.Status.Keys = append(k.Status.Keys, v1alpha1.KeyVersion{Digest: digest2.String()})
 	want := []keyring.Version{{Digest: digest2}}
-	if diff := cmp.Diff(want, compile.Key(k).Versions); diff != "" {
+	if diff := cmp.Diff(want, compile.Key(k).Versions, cmpopts.IgnoreUnexported(keyring.Version{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
