@@ -19,9 +19,12 @@ spec:
   rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}
   expiresAt: "2026-12-31T23:59:59Z"
   state: Active
+  rotation: {interval: 720h, overlap: 24h, trigger: "2026-11", retire: WhenUnused}
+  existingKey: {secretKeyRef: {name: old, key: token}}
   secret:
     name: shopify-api-key
     entry: token
+    deleteAfter: 15m
     labels: {shop.example/team: "42"}
     annotations: {shop.example/note: "for the shop"}
     data: {AUTHORIZATION: "Bearer {{ .Key }}"}
@@ -31,9 +34,13 @@ status:
   hint: bk_live_1234
   secretName: shopify-api-key
   secretPhase: Present
+  deliveredSecret: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+  nextRotationAt: "2026-12-15T10:30:00Z"
+  observedTriggers: ["2026-10", "2026-11"]
   effective:
     expiresAt: "2026-12-31T23:59:59Z"
     rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}
+    rotation: {interval: 720h, overlap: 24h, retire: OnTime}
   keys:
   - digest: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
     hint: bk_live_1234
@@ -44,8 +51,11 @@ status:
     phase: Retiring
     issuedAt: "2025-12-15T10:30:00Z"
     notAfter: "2026-01-16T10:30:00Z"
+    deliveredAt: "2025-12-15T10:30:01Z"
+    lastUsedAt: "2026-01-15T10:20:00Z"
   conditions:
   - {type: Ready, status: "True", reason: Issued, message: "", lastTransitionTime: "2026-01-15T10:30:00Z", observedGeneration: 3}
+  - {type: Propagated, status: "False", reason: Propagating, message: "", lastTransitionTime: "2026-01-15T10:30:00Z", observedGeneration: 3}
 `,
 	protectedAPI: `
 spec:
@@ -77,8 +87,8 @@ spec:
   - {code: unavailable}
   upstream: {headers: [Name, Scopes], credential: Keep}
   conditions: [{expression: "request.time.getHours() < 18", message: Only in office hours}]
-  keyDefaults: {ttl: 720h, rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}}
-  keyLimits: {maxTTL: 8760h, expiry: Required, allowedIPs: Optional, scopes: Required, maxRateLimit: {requests: 10000, period: 1h}}
+  keyDefaults: {ttl: 720h, rateLimit: {requests: 1000, period: 1h, algorithm: TokenBucket, burst: 100}, rotation: {interval: 720h, overlap: 24h, retire: OnTime}}
+  keyLimits: {maxTTL: 8760h, maxRotationInterval: 2160h, expiry: Required, allowedIPs: Optional, scopes: Required, maxRateLimit: {requests: 10000, period: 1h}}
   audit: {log: Denied, sourceHeader: X-Audit-Source, defaultSource: API}
 status:
   observedGeneration: 1
@@ -86,6 +96,15 @@ status:
   conditions:
   - {type: Ready, status: "True", reason: Accepted, message: "", lastTransitionTime: "2026-01-15T10:30:00Z", observedGeneration: 1}
 `,
+}
+
+// otherwise has values for the fields that everything can't have beside others.
+var otherwise = map[string]string{
+	apiKey: `
+spec:
+  existingKey: {sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}
+`,
+	protectedAPI: "{}",
 }
 
 // examples are what the four systems whose documents began this project need,

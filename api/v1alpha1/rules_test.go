@@ -9,7 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-var rules = slices.Concat(apiKeyRules, protectedAPIRules, policyRules, limitRules("keyDefaults: {rateLimit: LIMIT}", protectedAPI, "spec.keyDefaults.rateLimit"),
+var rules = slices.Concat(apiKeyRules, existingKeyRules,
+	rotationRules("keyDefaults: {rotation: ROTATION}", protectedAPI, "spec.keyDefaults.rotation"),
+	rotationRules("rotation: ROTATION", apiKey, "spec.rotation"), rotationRules("effective: {rotation: ROTATION}", apiKey, "status.effective.rotation"),
+	protectedAPIRules, policyRules, limitRules("keyDefaults: {rateLimit: LIMIT}", protectedAPI, "spec.keyDefaults.rateLimit"),
 	limitRules("rateLimit: LIMIT", apiKey, "spec.rateLimit"), limitRules("effective: {rateLimit: LIMIT}", apiKey, "status.effective.rateLimit"))
 
 // rule is a CEL rule of a CRD, with manifests on both sides of it by what is

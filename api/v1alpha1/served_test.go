@@ -94,8 +94,8 @@ func table(t *testing.T, kind, name string) *metav1.Table {
 func TestColumns(t *testing.T) {
 	for kind, want := range map[string][]string{
 		apiKey: {
-			"State: Active", "Ready: True", "Hint: bk_live_1234", "API: billoget", "Secret: shopify-api-key", "Expires: 2026-12-31T23:59:59Z",
-			"+Project: proj_abc123", `+Scopes: ["READ_BUDGETS","customers:*"]`, "+Reason: Issued",
+			"State: Active", "Ready: True", "Propagated: False", "Hint: bk_live_1234", "API: billoget", "Secret: shopify-api-key", "Expires: 2026-12-31T23:59:59Z",
+			"+Project: proj_abc123", `+Scopes: ["READ_BUDGETS","customers:*"]`, "+Rotates: 2026-12-15T10:30:00Z", "+Reason: Issued",
 		},
 		protectedAPI: {
 			"Ready: True", `Hosts: ["api.billoget.com","*.billoget.dev"]`, "Keys: 42",

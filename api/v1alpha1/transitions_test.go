@@ -41,6 +41,22 @@ var transitions = []transition{
 		},
 	},
 	{
+		kind: apiKey, at: "spec.existingKey",
+		says: "existingKey is immutable, also from unset: create another APIKey",
+		accepted: []change{
+			{"unchanged", "existingKey: {sha256: " + aHash + "}", "existingKey: {sha256: " + aHash + "}"},
+			{"another edit beside it", "existingKey: {secretKeyRef: {name: old, key: token}}", "{existingKey: {secretKeyRef: {name: old, key: token}}, scopes: [a]}"},
+			{"another edit and still unset", "{}", "scopes: [a]"},
+		},
+		refused: []change{
+			{"from unset to set", "{}", "existingKey: {sha256: " + aHash + "}"},
+			{"from set to unset", "existingKey: {sha256: " + aHash + "}", "{}"},
+			{"another Secret", "existingKey: {secretKeyRef: {name: old, key: token}}", "existingKey: {secretKeyRef: {name: new, key: token}}"},
+			{"another entry", "existingKey: {secretKeyRef: {name: old, key: token}}", "existingKey: {secretKeyRef: {name: old, key: other}}"},
+			{"a hash instead of a Secret", "existingKey: {secretKeyRef: {name: old, key: token}}", "existingKey: {sha256: " + aHash + "}"},
+		},
+	},
+	{
 		kind: apiKey, at: "spec.state",
 		says: "Revoked is for good: create another APIKey",
 		accepted: []change{
