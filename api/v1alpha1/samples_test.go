@@ -89,6 +89,9 @@ func TestSamples(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			resource := v1alpha1.GroupVersion.WithResource(plurals[u.GetKind()])
+			if u.GetKind() == "Secret" { // to import from
+				resource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+			}
 			u, err := client.Resource(resource).Namespace(u.GetNamespace()).Create(t.Context(), u, strict)
 			wantAccepted(t, u, err)
 		})
