@@ -88,10 +88,14 @@ func TestSamples(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			resource := v1alpha1.GroupVersion.WithResource(plurals[u.GetKind()])
 			if u.GetKind() == "Secret" { // to import from
-				resource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+				resource := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+				if _, err := client.Resource(resource).Namespace(u.GetNamespace()).Create(t.Context(), u, strict); err != nil {
+					t.Error(err)
+				}
+				return
 			}
+			resource := v1alpha1.GroupVersion.WithResource(plurals[u.GetKind()])
 			u, err := client.Resource(resource).Namespace(u.GetNamespace()).Create(t.Context(), u, strict)
 			wantAccepted(t, u, err)
 		})
