@@ -53,7 +53,7 @@ func TestAuditLogFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := log.Door("nginx", &auth.Authenticator{Ring: ring, Synced: func() bool { return false }, TrustedCallers: c.trustedCallers})
+	door := log.Door("nginx", &auth.Authenticator{Ring: ring, Synced: func() bool { return false }, Current: func() bool { return false }, TrustedCallers: c.trustedCallers})
 	door.Authenticate(&auth.Request{Caller: netip.MustParseAddr("127.0.0.1"), Method: "GET", Host: "a.dev", Path: "/", Time: time.Now()})
 	if err := stop(t.Context()); err != nil {
 		t.Fatal(err)

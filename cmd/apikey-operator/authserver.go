@@ -2,15 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/apikey-operator/apikey-operator/controllers/feed"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/webhook/authn"
@@ -25,8 +31,12 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	reporter, err := newReporter(c, f, ring)
+	if err != nil {
+		return part{}, err
+	}
 	core := &auth.Authenticator{
-		Ring: ring, Synced: f.HasSynced,
+		Ring: ring, Synced: f.HasSynced, Current: reporter.Current,
 		TrustedCallers: c.trustedCallers, TrustedProxies: c.trustedProxies,
 	}
 	auditLog, closeAudit, err := newAuditLog(c, ring, metrics.Registry)
@@ -42,10 +52,30 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 
 	start := func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return f.Start(ctx) })
+		group.Go(func() error { return reporter.Run(ctx) })
 		group.Go(func() error { return serveGRPC(ctx, c.logger, "grpc", c.grpcAddress, grpcServer) })
 		group.Go(func() error { return serveHTTP(ctx, c.logger, "http", c.httpAddress, handler) })
 		return errors.Join(group.Wait(), closeAudit(ctx)) // requests under way were the last lines
 	}
 	return part{name: "authserver", start: start, ready: f.HasSynced}, nil
+}
+
+// newReporter wires what tells the controller of this auth server.
+func newReporter(c *config, f *feed.Feed, ring *keyring.Ring) (*presence.Reporter, error) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "" // what follows it tells servers apart
+	}
+	identity, err := presence.NewIdentity(hostname, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	leases, err := coordinationv1.NewForConfig(c.rest)
+	if err != nil {
+		return nil, fmt.Errorf("making the client of Leases: %w", err)
+	}
+	return presence.NewReporter(presence.ReporterOptions{
+		Identity: identity, Namespace: c.leaseNamespace, Leases: leases.Leases(c.leaseNamespace),
+		Feed: f, Uses: ring.TakeUses, Clock: clock.RealClock{},
+	}, metrics.Registry), nil
 }

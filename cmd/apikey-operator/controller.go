@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -15,16 +16,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/controllers/protectedapi"
 )
 
 // newController wires the write side.
 func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part, error) {
-	// Of all the cluster's Secrets the cache holds only our own.
+	// Of all the cluster's Secrets the cache holds only our own, and of its Leases
+	// those of the auth servers.
 	label, err := labels.NewRequirement(v1alpha1.LabelAPIKeyUID, selection.Exists, nil)
 	if err != nil {
 		return part{}, err
@@ -33,21 +37,31 @@ func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part
 		Scheme: scheme,
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject:         map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)}},
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)},
+				&coordinationv1.Lease{}: {
+					Namespaces: map[string]cache.Config{c.leaseNamespace: {}}, Label: labels.SelectorFromSet(presence.Labels()),
+				},
+			},
 		},
 		Metrics:                       metricsserver.Options{BindAddress: "0"}, // served by run
 		HealthProbeBindAddress:        "0",                                     // served by run
 		LeaderElection:                c.leaderElect,
 		LeaderElectionID:              "apikey-operator-controller",
-		LeaderElectionNamespace:       c.leaderElectionNamespace,
+		LeaderElectionNamespace:       c.leaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
 		return part{}, fmt.Errorf("making the manager: %w", err)
 	}
+	roster, err := newRoster(m, c.leaseNamespace)
+	if err != nil {
+		return part{}, fmt.Errorf("setting up the roster of auth servers: %w", err)
+	}
 	keys := &apikey.Reconciler{
 		Client: m.GetClient(), Live: m.GetAPIReader(),
 		Recorder: m.GetEventRecorder("apikey-operator"), Clock: clock.RealClock{}, Random: rand.Reader,
+		Roster: roster, LeaseNamespace: c.leaseNamespace, Metrics: apikey.NewMetrics(metrics.Registry),
 	}
 	if err := keys.SetupWithManager(ctx, m); err != nil {
 		return part{}, fmt.Errorf("setting up the APIKey reconciler: %w", err)
@@ -61,6 +75,15 @@ func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part
 		return part{}, err
 	}
 	return part{name: "controller", start: m.Start, ready: ready.Load}, nil
+}
+
+// newRoster returns what the write side knows of auth servers.
+func newRoster(m ctrl.Manager, namespace string) (*presence.Roster, error) {
+	roster := presence.NewRoster(clock.RealClock{})
+	if err := metrics.Registry.Register(roster); err != nil {
+		return nil, err
+	}
+	return roster, m.Add(&presence.Sweeper{Roster: roster, Client: m.GetClient(), Namespace: namespace, Clock: clock.RealClock{}})
 }
 
 // afterCaches runs once the manager's caches are filled, leader or not.

@@ -86,6 +86,9 @@ func testSeeds(t *testing.T, w *whole) {
 	testStaxBill(t, w, raw["charge"])
 }
 
+// fromBefore is the key that Stax Bill's document shows.
+const fromBefore = "MDpFSDl2RTBRNTZVYVJYdnZROE8wb2JpMzJsSDJPNXh0YlZneVRDN2o1d0NCbEEwamV6ZmhDMVNwd2t4U0paSW9q"
+
 // testStaxBill asks the auth server as Traefik does about a request that came over
 // TLS: the recipes' listeners have no certificates, and this API wants TLS.
 func testStaxBill(t *testing.T, w *whole, raw string) {
@@ -96,6 +99,8 @@ func testStaxBill(t *testing.T, w *whole, raw string) {
 		named               string
 	}{
 		{"the key as issued", "Basic " + raw, http.StatusOK, "charge"},
+		{"a key from before", "Basic " + fromBefore, http.StatusOK, "charge-before"},
+		{"a key from before as user name", "Basic " + encode([]byte(fromBefore+":")), http.StatusOK, "charge-before"},
 		{"as user name", "Basic " + encode([]byte(raw+":")), http.StatusOK, "charge"},
 		{"as user name with a password", "Basic " + encode([]byte(raw+":secret")), http.StatusUnauthorized, ""},
 		{"as Bearer", "Bearer " + raw, http.StatusUnauthorized, ""},

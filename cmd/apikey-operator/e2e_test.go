@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,6 +54,10 @@ func TestWhole(t *testing.T) {
 		{"one bad object disturbs no other", testBadObjects},
 		{"the four systems", testSeeds},
 		{"the audit log names the source", testAudit},
+		{"rotated without a denied request", testRotation},
+		{"regenerated, the old key ends at once", testRegenerate},
+		{"keys that exist already", testImport},
+		{"a rotation waits for an auth server until it is known to be dead", testDeadServer},
 		{"no raw key outside Secrets", testRadioactive}, // last: it looks at all before
 	} {
 		t.Run(step.name, func(t *testing.T) { step.test(t, w) })
@@ -87,6 +93,11 @@ func (w *whole) key(t *testing.T, name string) string {
 	}
 	w.raw[raw] = name
 	return raw
+}
+
+func hashOf(raw string) string {
+	sum := sha256.Sum256([]byte(raw))
+	return hex.EncodeToString(sum[:])
 }
 
 // patch merges a spec into an APIKey.

@@ -26,7 +26,7 @@ type options struct {
 	healthAddress, metricsAddress   string
 	allowPlaintext                  bool
 	leaderElect                     bool
-	leaderElectionNamespace         string
+	leaseNamespace                  string
 	defaultAPIHosts, hostClaims     []string
 	trustedCallers, trustedProxies  []string
 	auditLog                        string
@@ -39,7 +39,7 @@ type config struct {
 	grpcAddress, httpAddress      string
 	healthAddress, metricsAddress string
 	leaderElect                   bool
-	leaderElectionNamespace       string
+	leaseNamespace                string
 	hosts                         keyring.HostPolicy
 	trustedCallers                []netip.Prefix
 	trustedProxies                []netip.Prefix
@@ -54,9 +54,9 @@ func (o *options) bind(f *pflag.FlagSet, r roles) {
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow listeners without TLS on other addresses than loopback")
 	f.StringSliceVar(&o.hostClaims, "host-claims", nil, "hosts that the ProtectedAPIs of a namespace may answer for, as <namespace>=<host>, <namespace>=*.<domain> or <namespace>=*; may be repeated")
+	f.StringVar(&o.leaseNamespace, "lease-namespace", "", "namespace of the Leases: the leader's, and those by which auth servers report to the controller; unset: the Pod's own, or default")
 	if r.controller {
 		f.BoolVar(&o.leaderElect, "leader-elect", true, "act only as long as this is the leader")
-		f.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; unset: the Pod's own, or default")
 	}
 	if r.authserver {
 		f.StringVar(&o.grpcAddress, "grpc-address", "127.0.0.1:9001", "address of Envoy's ext_authz over gRPC")
@@ -73,7 +73,7 @@ func (o *options) complete(r roles) (*config, error) {
 	c := &config{
 		grpcAddress: o.grpcAddress, httpAddress: o.httpAddress,
 		healthAddress: o.healthAddress, metricsAddress: o.metricsAddress,
-		leaderElect: o.leaderElect, leaderElectionNamespace: leaseNamespace(o.leaderElectionNamespace),
+		leaderElect: o.leaderElect, leaseNamespace: leaseNamespace(o.leaseNamespace),
 		auditLog: o.auditLog,
 	}
 	var err error

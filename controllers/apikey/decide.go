@@ -213,6 +213,8 @@ func (d *decision) next() Plan {
 		return d.deleteShown()
 	case d.expired():
 		return d.settle(v1alpha1.StateExpired, metav1.ConditionFalse, v1alpha1.ReasonExpired, d.expiredMessage())
+	case d.Problem != nil && polled[d.Problem.Reason]:
+		return d.waiting(d.Problem.Reason, d.Problem.Message, conflictRetry)
 	case d.Problem != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.Problem.Reason, d.Problem.Message)
 	case d.unissuable() != nil:

@@ -87,6 +87,11 @@ func (r *Reconciler) givenKey(ctx context.Context, k *v1alpha1.APIKey, format ke
 	return Given{Digest: raw.Digest().String(), Hint: shapedHint(raw, format)}, raw, nil
 }
 
+// polled are the problems with Secrets of others, of which no watch tells.
+var polled = map[string]bool{
+	v1alpha1.ReasonExistingKeyNotFound: true, v1alpha1.ReasonImportNotAllowed: true, v1alpha1.ReasonWeakKey: true,
+}
+
 func existingKeyProblem(reason, format string, args ...any) *Problem {
 	return &Problem{Reason: reason, Message: "spec.existingKey.secretKeyRef: " + fmt.Sprintf(format, args...)}
 }

@@ -44,7 +44,9 @@ func TestImportRefused(t *testing.T) {
 			w := w.in(t)
 			name := "key-" + row.source
 			w.create(name, imports(row.source))
-			w.reconcile(name)
+			if again := w.reconcile(name).RequeueAfter; again != conflictRetry {
+				t.Errorf("looks again in %v: no watch tells of that Secret", again)
+			}
 			w.want(name, "Pending | False "+row.reason+" | None | ")
 			w.wantReady(name, row.reason, "spec.existingKey.secretKeyRef", row.says)
 			if !w.isGone(name) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
@@ -67,10 +68,11 @@ func (w *world) kubectlApplies(u *unstructured.Unstructured) {
 	u = u.DeepCopy()
 	u.SetAnnotations(map[string]string{annotation: string(applied)})
 	live := u.DeepCopy()
-	err = w.client.Get(w.Context(), client.ObjectKeyFromObject(u), live)
-	if client.IgnoreNotFound(err); err != nil {
+	if err := w.client.Get(w.Context(), client.ObjectKeyFromObject(u), live); apierrors.IsNotFound(err) {
 		w.must(w.client.Create(w.Context(), u, client.FieldOwner(kubectl)))
 		return
+	} else if err != nil {
+		w.Fatal(err)
 	}
 	current, err := json.Marshal(live)
 	w.must(err)
@@ -202,6 +204,24 @@ func TestRevertsRotateNothing(t *testing.T) {
 		w.reconcile("key")
 		w.want("key", "Active | True Issued | Present key | Current")
 	}
+}
+
+// TestRevertedRevocation: a manifest from before a key was revoked is refused, whether it
+// says another state or none.
+func TestRevertedRevocation(t *testing.T) {
+	w := newWorld(t)
+	for _, state := range []string{"", "state: Revoked"} {
+		w.applies(w.manifest("key", inGit+state), flux, client.ForceOwnership)
+		w.reconcile("key")
+	}
+	for _, state := range []string{"", "state: Active"} {
+		git := w.manifest("key", inGit+state)
+		err := w.client.Apply(w.Context(), client.ApplyConfigurationFromUnstructured(git), client.FieldOwner(flux), client.ForceOwnership)
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "Revoked is for good") {
+			t.Errorf("%q: got %v", state, err)
+		}
+	}
+	w.want("key", "Revoked | True Revoked | None | Current")
 }
 
 // TestTriggerOfAnother: where the manifest in Git has no trigger, a pipeline may own

@@ -62,8 +62,8 @@ func (p *play) run() {
 	}
 	p.did = append(p.did, "in the end")
 	p.alive = nil
-	p.later(SupersededFor) // of many controllers that were killed
 	for range 4 {
+		p.later(SupersededFor / 2) // of many controllers that were killed
 		p.report("a", p.revision())
 		p.report("b", p.revision())
 		p.did = append(p.did, p.control())

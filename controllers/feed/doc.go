@@ -2,4 +2,8 @@
 // ProtectedAPIs and the labels of namespaces. It runs on every replica, and
 // nothing is queued between the watch and the keyring: what the watch delivers
 // is enforced.
+//
+// APIKeys (keys.go) go into the keyring before the watch is read on, so that it can
+// be said up to which resourceVersion everything has (Position). The few
+// ProtectedAPIs and namespaces (feed.go) come from informers.
 package feed

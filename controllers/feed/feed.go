@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,7 @@ import (
 // Feed keeps a keyring as the watches say.
 type Feed struct {
 	ring   *keyring.Ring
+	keys   *keys
 	cache  cache.Cache
 	synced atomic.Bool
 
@@ -35,7 +37,16 @@ type Feed struct {
 
 // New returns a Feed that watches with a connection of its own.
 func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring) (*Feed, error) {
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("making the client: %w", err)
+	}
+	k, err := newKeys(config, httpClient, scheme, ring)
+	if err != nil {
+		return nil, err
+	}
 	c, err := cache.New(config, cache.Options{
+		HTTPClient:       httpClient,
 		Scheme:           scheme,
 		DefaultTransform: cache.TransformStripManagedFields(),
 		NewInformer:      newInformer,
@@ -45,6 +56,7 @@ func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring) (*Feed
 	}
 	return &Feed{
 		ring:       ring,
+		keys:       k,
 		cache:      c,
 		namespaces: compile.Namespaces{},
 		selecting:  map[keyring.Name]*v1alpha1.ProtectedAPI{},
@@ -61,7 +73,6 @@ func (f *Feed) Start(ctx context.Context) error {
 	}{
 		{namespace, handler(f.setNamespace, f.deleteNamespace)},
 		{&v1alpha1.ProtectedAPI{}, handler(f.setAPI, f.deleteAPI)},
-		{&v1alpha1.APIKey{}, handler(f.setKey, f.deleteKey)},
 	} {
 		informer, err := f.cache.GetInformer(ctx, w.object, cache.BlockUntilSynced(false))
 		if err != nil {
@@ -75,11 +86,25 @@ func (f *Feed) Start(ctx context.Context) error {
 		f.sources = append(f.sources, registration.HasSynced)
 		f.mu.Unlock()
 	}
-	return f.cache.Start(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.cache.Start(ctx) })
+	group.Go(func() error { f.keys.run(ctx); return nil })
+	return group.Wait()
 }
 
-// watched is how many kinds Start watches.
-const watched = 3
+// Position is the resourceVersion up to which every change of an APIKey has reached
+// the keyring, "" as long as that can't be said.
+func (f *Feed) Position() string { return f.keys.at() }
+
+// Moved has a value when the position has moved since one was taken out.
+func (f *Feed) Moved() <-chan struct{} { return f.keys.moved }
+
+// Relist lists all APIKeys anew. From its return on there is no position until a
+// list is in that was asked for later; the keyring serves what it has meanwhile.
+func (f *Feed) Relist() { f.keys.relist() }
+
+// informed is how many kinds have informers.
+const informed = 2
 
 // HasSynced reports whether everything that existed when the watches began has
 // reached the keyring.
@@ -94,7 +119,7 @@ func (f *Feed) HasSynced() bool {
 			return false
 		}
 	}
-	f.synced.Store(len(f.sources) == watched)
+	f.synced.Store(len(f.sources) == informed && f.keys.filled.Load())
 	return f.synced.Load()
 }
 
@@ -121,10 +146,6 @@ func handler[T client.Object](set, unset func(T)) toolscache.ResourceEventHandle
 		},
 	}
 }
-
-func (f *Feed) setKey(k *v1alpha1.APIKey) { f.ring.SetKey(compile.Key(k)) }
-
-func (f *Feed) deleteKey(k *v1alpha1.APIKey) { f.ring.DeleteKey(name(k)) }
 
 // setAPI serves a ProtectedAPI. One that can't be used any more since an edit
 // keeps being served as it was before.

@@ -141,7 +141,7 @@ func (s *Stack) startOperator(ctx context.Context) error {
 
 // StartController starts a controller as the shipped service account.
 func (s *Stack) StartController(name string) (*Program, error) {
-	return s.start(name, "controller", "--leader-election-namespace="+systemNamespace)
+	return s.start(name, "controller")
 }
 
 // StartAuthServer starts an auth server as the shipped service account. Its audit
@@ -161,7 +161,7 @@ func (s *Stack) start(name, role string, args ...string) (*Program, error) {
 	}
 	p := &Program{
 		binary: s.binary, log: filepath.Join(s.Dir, name+".log"),
-		args: append([]string{role, "--kubeconfig=" + kubeconfig}, args...),
+		args: append([]string{role, "--kubeconfig=" + kubeconfig, "--lease-namespace=" + systemNamespace}, args...),
 	}
 	if err := p.chooseAddresses(role == "authserver"); err != nil {
 		return nil, err

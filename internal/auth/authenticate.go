@@ -18,6 +18,10 @@ type Authenticator struct {
 	// Synced reports whether Ring has been filled. Until then every request that
 	// asks for an API is answered with 503.
 	Synced func() bool
+	// Current reports whether Ring holds every key that anybody may have been given.
+	// While it doesn't, a key that Ring doesn't know may be good all the same, and is
+	// answered with 503.
+	Current func() bool
 	// TrustedCallers are the programs that may ask.
 	TrustedCallers []netip.Prefix
 	// TrustedProxies are believed when they name the client in X-Forwarded-For.
@@ -87,7 +91,11 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 		return reason
 	}
 	v.Key, v.Version = m.Key, m.Version
-	return a.check(r, matched, v)
+	reason = a.check(r, matched, v)
+	if reason == Allowed {
+		a.Ring.MarkUsed(m.Version, r.Time)
+	}
+	return reason
 }
 
 // preflight holds for a CORS preflight request (Fetch standard, section 3.2.2).
@@ -150,24 +158,44 @@ func (a *Authenticator) api(t Target, host string) (*keyring.API, bool) {
 // find looks the credential up. Only bounds are checked before: what is known is
 // let through whatever its shape, and the shape then only chooses the reason.
 func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) {
-	shaped := false
+	var digests [len(f.readings)]key.Digest
+	n := 0
 	for _, raw := range f.readings {
-		if !raw.InBounds() {
-			continue
+		if raw.InBounds() {
+			digests[n] = raw.Digest()
+			n++
 		}
-		if m, ok := a.Ring.Find(api.Name, raw.Digest()); ok {
+	}
+	if m, ok := a.lookUp(api, digests[:n]); ok {
+		return m, ""
+	}
+	if n > 0 {
+		if !a.Current() {
+			return keyring.Match{}, NotCurrent
+		}
+		// The ring may have become current since the first look. It is asked in this
+		// order because only unknown keys shall pay for it.
+		if m, ok := a.lookUp(api, digests[:n]); ok {
 			return m, ""
 		}
-		shaped = shaped || matches(api.Formats, raw)
 	}
 	switch {
 	case strings.Contains(f.readings[0].Reveal(), ","):
 		return keyring.Match{}, AmbiguousCredential // some gateways join repeated headers
-	case !shaped:
+	case !slices.ContainsFunc(f.readings[:], func(raw key.Raw) bool { return raw.InBounds() && matches(api.Formats, raw) }):
 		return keyring.Match{}, MalformedCredential
 	default:
 		return keyring.Match{}, UnknownKey
 	}
+}
+
+func (a *Authenticator) lookUp(api *keyring.API, digests []key.Digest) (keyring.Match, bool) {
+	for _, d := range digests {
+		if m, ok := a.Ring.Find(api.Name, d); ok {
+			return m, true
+		}
+	}
+	return keyring.Match{}, false
 }
 
 func matches(formats []key.Format, raw key.Raw) bool {

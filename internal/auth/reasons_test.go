@@ -36,6 +36,7 @@ var failures = []failure{
 	{PlainHTTP, func(w *world) { w.request.TLS = false }, addressed},
 	{MissingCredential, func(w *world) { delete(w.headers, "authorization") }, addressed},
 	{AmbiguousCredential, func(w *world) { w.headers["x-api-key"] = []string{good} }, addressed},
+	{NotCurrent, func(w *world) { w.current, w.headers["authorization"] = false, []string{"Bearer " + other} }, presented},
 	{MalformedCredential, func(w *world) { w.headers["authorization"] = []string{"Bearer bk_live_1234"} }, presented},
 	{UnknownKey, func(w *world) { w.headers["authorization"] = []string{"Bearer " + other} }, presented},
 	{NamespaceNotAllowed, func(w *world) { w.api.Namespaces = map[string]bool{"apis": true} }, holding},
@@ -187,7 +188,7 @@ func TestDeniedRequestsUseNoQuota(t *testing.T) {
 			}
 			mended := newWorld()
 			mended.key.Limit.Requests = 1
-			mended.ring, w.synced = w.ring, true
+			mended.ring, w.synced, w.current = w.ring, true, true
 			mended.fill()
 			want := holding.because(Allowed)
 			want.Rate = ratelimit.Result{Allowed: true, Reset: time.Hour}

@@ -26,6 +26,7 @@ const (
 	PlainHTTP           Reason = "plain_http"           // didn't come over TLS
 	MissingCredential   Reason = "missing_credential"   // nothing where the API looks
 	AmbiguousCredential Reason = "ambiguous_credential" // more than one, or one repeated
+	NotCurrent          Reason = "not_current"          // not known here, but the auth server may have missed it
 	MalformedCredential Reason = "malformed_credential" // can't be a key of this API
 	UnknownKey          Reason = "unknown_key"          // well formed, but nobody's
 	NamespaceNotAllowed Reason = "namespace_not_allowed"

@@ -49,6 +49,7 @@ type world struct {
 	headers fields
 	request Request
 	synced  bool
+	current bool
 	spent   bool // all of the key's rate limit was used already
 
 	callers, proxies []netip.Prefix
@@ -96,6 +97,7 @@ func newWorld() *world {
 			Source: "203.0.113.7", Time: now,
 		},
 		synced:  true,
+		current: true,
 		callers: blocks("127.0.0.0/8"),
 		proxies: blocks("10.0.0.0/8"),
 	}
@@ -150,7 +152,8 @@ func (w *world) authenticator() *Authenticator {
 	for w.spent && w.key.TakeRequest(now).Allowed {
 	}
 	return &Authenticator{
-		Ring: w.ring, Synced: func() bool { return w.synced }, TrustedCallers: w.callers, TrustedProxies: w.proxies,
+		Ring: w.ring, Synced: func() bool { return w.synced }, Current: func() bool { return w.current },
+		TrustedCallers: w.callers, TrustedProxies: w.proxies,
 	}
 }
 

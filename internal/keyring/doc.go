@@ -4,5 +4,6 @@
 // afterwards.
 //
 // Files: api.go and key.go hold the compiled forms of the two kinds, hosts.go
-// decides which API a host leads to, ring.go is the index.
+// decides which API a host leads to, ring.go is the index, use.go remembers when
+// key versions were last used.
 package keyring

@@ -25,6 +25,8 @@ type Version struct {
 	Digest   key.Digest
 	Hint     string
 	NotAfter time.Time // zero: as long as the key
+
+	mark *mark
 }
 
 // Key is a compiled APIKey.

@@ -26,6 +26,7 @@ type Ring struct {
 
 	catalog atomic.Pointer[catalog]
 	shards  [shardCount]shard
+	uses    uses
 }
 
 // catalog is everything known of APIs; a change makes a new one.
@@ -72,15 +73,34 @@ func (r *Ring) APIForHost(host string) (*API, bool) {
 }
 
 // Find returns the key that a digest belongs to within one API. If it belongs to
-// more than one, a revoked one wins, then the older.
+// more than one, those count whose namespaces the API admits: anybody could take
+// the digest from status and revoke it elsewhere. Of these a revoked one wins, then
+// the older.
 func (r *Ring) Find(api Name, d key.Digest) (Match, bool) {
 	s := &r.shards[d[0]]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if found := s.matches[reference{api, d}]; len(found) > 0 {
+	switch found := s.matches[reference{api, d}]; len(found) {
+	case 0:
+		return Match{}, false
+	case 1:
 		return found[0], true
+	default:
+		return r.admitted(api, found), true
 	}
-	return Match{}, false
+}
+
+// admitted returns the best match that the API admits, or else the best. Whom it
+// admits changes with labels of namespaces, so that only the rest is sorted.
+func (r *Ring) admitted(name Name, found []Match) Match {
+	if api, ok := r.API(name); ok {
+		for _, m := range found {
+			if api.Admits(m.Key.Name.Namespace) {
+				return m
+			}
+		}
+	}
+	return found[0]
 }
 
 // Len returns the number of keys.
@@ -120,15 +140,17 @@ func (r *Ring) setCatalog(apis map[Name]*API) {
 }
 
 // SetKey adds a key or replaces the one of its name. The same APIKey (by uid)
-// keeps what it used of its rate limit.
+// keeps what it used of its rate limit, and when its versions were last used.
 func (r *Ring) SetKey(k *Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.keys[k.Name]
 	if old != nil && old.UID == k.UID {
 		k.limiter = old.limiter
+		r.uses.adopt(k, old)
 	} else {
 		k.limiter = new(ratelimit.Limiter)
+		r.uses.adopt(k, nil)
 	}
 	r.keys[k.Name] = k
 	// First in, then out: a digest that stays is never missing in between.
@@ -147,6 +169,18 @@ func (r *Ring) DeleteKey(name Name) {
 	if old := r.keys[name]; old != nil {
 		delete(r.keys, name)
 		r.dropVersions(old, nil)
+	}
+}
+
+// KeepKeys takes out all keys but those of the names.
+func (r *Ring) KeepKeys(names map[Name]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, old := range r.keys {
+		if !names[name] {
+			delete(r.keys, name)
+			r.dropVersions(old, nil)
+		}
 	}
 }
 

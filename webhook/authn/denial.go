@@ -85,6 +85,7 @@ var answers = map[auth.Reason]answer{
 	auth.ConditionNotMet:     {http.StatusForbidden, "condition_not_met", "API key does not meet a condition of this API"},
 	auth.RateLimited:         {http.StatusTooManyRequests, "rate_limit_exceeded", "Rate limit exceeded. Try again in "},
 	auth.NotSynced:           unavailable,
+	auth.NotCurrent:          unavailable,
 	auth.BadConfiguration:    {http.StatusServiceUnavailable, unavailableCode, "The gateway's configuration for authentication is not valid"},
 	auth.UnknownAPI:          unavailable,
 	auth.BrokenAPI:           unavailable,

@@ -45,6 +45,7 @@ var responses = map[auth.Reason]string{
 	auth.InvalidHost: `400
 {"error":"invalid_host","message":"The request host is not valid"}`,
 	auth.NotSynced:  unavailable,
+	auth.NotCurrent: unavailable,
 	auth.UnknownAPI: unavailable,
 	auth.BrokenAPI:  unavailable,
 	auth.PlainHTTP: `403

@@ -81,7 +81,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.fill()
 	core := &auth.Authenticator{
-		Ring: w.ring, Synced: func() bool { return true },
+		Ring: w.ring, Synced: func() bool { return true }, Current: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}
 	clock := at

@@ -38,7 +38,7 @@ func FuzzCheck(f *testing.F) {
 		Formats:     []key.Format{key.Default},
 	})
 	s := server(&auth.Authenticator{
-		Ring: ring, Synced: func() bool { return true },
+		Ring: ring, Synced: func() bool { return true }, Current: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
 	})

@@ -143,7 +143,7 @@ func TestContextExtensionsThatArentUnderstood(t *testing.T) {
 		}
 		// With the real core behind it: 503, whoever asks with whatever key.
 		out := check(t, server(&auth.Authenticator{
-			Ring: keyring.New(keyring.HostPolicy{}), Synced: func() bool { return true },
+			Ring: keyring.New(keyring.HostPolicy{}), Synced: func() bool { return true }, Current: func() bool { return true },
 			TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		}), in)
 		checkDenied(t, out)

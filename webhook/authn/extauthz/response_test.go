@@ -192,7 +192,7 @@ func (panicking) Authenticate(*auth.Request) auth.Verdict { panic("bk_live_12345
 // Whatever is wrong, the answer is a denial and never a gRPC error.
 func TestNothingIsAGRPCError(t *testing.T) {
 	core := &auth.Authenticator{
-		Ring: keyring.New(keyring.HostPolicy{}), Synced: func() bool { return true },
+		Ring: keyring.New(keyring.HostPolicy{}), Synced: func() bool { return true }, Current: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 	unix := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.UnixAddr{Name: "@", Net: "unix"}})

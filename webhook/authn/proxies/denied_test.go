@@ -97,6 +97,9 @@ func denials(s *system) []row {
 		{"a key that isn't ASCII", auth.MalformedCredential, request{fields: []string{"X-API-Key: bk_live_\xff\xc3\xbc"}}, unauthorized, false, nil},
 		{"a huge key", auth.MalformedCredential, request{fields: bearer(strings.Repeat("x", 4000))}, unauthorized, false, nil},
 		{"a key of another shape", auth.MalformedCredential, request{fields: bearer("ak_x")}, unauthorized, false, nil},
+		{"a key that may be new", auth.NotCurrent, request{fields: bearer("bk_live_ffffffffffffffffffffffffffffffff")}, s.door.unavailable(), false, func(t *testing.T, s *system) {
+			s.change(t, func(core *auth.Authenticator) { core.Current = func() bool { return false } })
+		}},
 		{"a key that nobody has", auth.UnknownKey, request{fields: bearer("bk_live_ffffffffffffffffffffffffffffffff")}, unauthorized, false, nil},
 		{"a key of another API", auth.UnknownKey, with("elsewhere", func(k *keyring.Key) { k.API = keyring.DefaultAPI }), unauthorized, false, nil},
 		{"a key of another namespace", auth.NamespaceNotAllowed, with("stranger", func(k *keyring.Key) { k.Name.Namespace = "other" }), unauthorized, false, nil},

@@ -108,7 +108,7 @@ func run(t *testing.T, d door) *system {
 	t.Helper()
 	s := &system{door: d, ring: keyring.New(hosts()), clock: start, logDir: t.TempDir()}
 	s.core = auth.Authenticator{
-		Ring: s.ring, Synced: func() bool { return true },
+		Ring: s.ring, Synced: func() bool { return true }, Current: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 	s.ring.SetAPI(billoget())
