@@ -175,13 +175,14 @@ func Decide(o Observed) Plan {
 		d.status.SecretPhase = v1alpha1.SecretNone
 	}
 	d.supersede()
+	d.recordUse()
 	if d.revokedBySpec() {
 		return d.revoked()
 	}
 	d.dropEnded()
 	d.judge()
 	d.schedule = scheduleOf(d.asDecided())
-	d.recordUse()
+	d.endUnused()
 	if d.recordFacts() {
 		d.dropEnded() // without an overlap what was replaced has ended
 		d.reportPropagation()

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,7 @@ func TestLastUsed(t *testing.T) {
 		{"again an hour later", "k1 Current", "k1 5m", 65 * time.Minute, 5 * time.Minute},
 		{"retiring, again within the minute", "k2 Current, k1 Retiring 8h", "k1 5m", 5*time.Minute + 59*time.Second, 5*time.Minute + 59*time.Second},
 		{"retiring, again a minute later", "k2 Current, k1 Retiring 8h", "k1 5m", 6 * time.Minute, 5 * time.Minute},
+		{"of a revoked key, for the record", "k1 Current", "k1 5m", 0, 5 * time.Minute},
 		{"an old report", "k1 Current", "k1 5h", time.Hour, time.Hour},
 		{"no report", "k1 Current", "", time.Hour, time.Hour},
 	} {
@@ -151,6 +153,9 @@ func TestLastUsed(t *testing.T) {
 			o := r.observed(t)
 			i := len(o.Key.Status.Keys) - 1
 			o.Target = holds(nameOf(o.Key.Status.Keys[0].Digest))
+			if strings.Contains(row.name, "revoked") {
+				o.Key.Spec.State = v1alpha1.DesiredRevoked
+			}
 			if row.before != 0 {
 				o.Key.Status.Keys[i].LastUsedAt = at(-row.before)
 			}

@@ -130,14 +130,14 @@ func (w *world) wantOwners(name string, want ...string) {
 	var appliers, controllers []string
 	for _, e := range w.key(name).ManagedFields {
 		var fields map[string]any
-		w.must(json.Unmarshal(e.FieldsV1.Raw, &fields))
+		w.must(json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields))
 		if _, ok := fields["f:spec"]; ok {
 			appliers = append(appliers, e.Manager)
 		}
 		if _, ok := fields["f:status"]; ok {
 			controllers = append(controllers, e.Manager+" "+e.Subresource)
 			if len(fields) != 1 {
-				w.Errorf("%s owns more than status: %s", e.Manager, e.FieldsV1.Raw)
+				w.Errorf("%s owns more than status: %s", e.Manager, e.FieldsV1.GetRawString())
 			}
 		}
 	}

@@ -19,8 +19,7 @@ const (
 	currentUseLag  = time.Hour
 )
 
-// recordUse takes over what auth servers report, and ends replaced keys that
-// nobody uses any more, where so declared.
+// recordUse takes over what auth servers report, of a revoked key too.
 func (d *decision) recordUse() {
 	for i := range d.status.Keys {
 		v := &d.status.Keys[i]
@@ -29,6 +28,10 @@ func (d *decision) recordUse() {
 			v.LastUsedAt = &at
 		}
 	}
+}
+
+// endUnused ends replaced keys that nobody uses any more, where so declared.
+func (d *decision) endUnused() {
 	if !d.schedule.whenUnused || !d.Use.Known {
 		return // what nobody has told of isn't unused
 	}
