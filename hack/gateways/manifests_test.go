@@ -28,7 +28,7 @@ import (
 const samples = "../../config/samples/gateways"
 
 func TestMain(m *testing.M) {
-	os.Exit(devcluster.Run(m, devcluster.Options{}))
+	os.Exit(devcluster.Run(m, devcluster.Options{CRDPaths: []string{"../../config/crd/bases"}}))
 }
 
 // The kinds of each manifest, in its order.
@@ -207,7 +207,7 @@ func cluster(t *testing.T) client.Client {
 		if installed.client, installed.err = client.New(config, client.Options{}); installed.err != nil {
 			return
 		}
-		for _, name := range []string{"apis", "apikey-operator-system", "istio-system"} {
+		for _, name := range []string{"apis", "apikey-operator-system", "istio-system", "shop", "argocd", "flux-system"} {
 			o := &unstructured.Unstructured{}
 			o.SetAPIVersion("v1")
 			o.SetKind("Namespace")

@@ -17,7 +17,10 @@ import (
 const SchemaDir = "schemas"
 
 // schemaFiles are the files of SchemaDir, and where the gateways' modules have them.
-// Envoy Gateway brings the kinds of the Gateway API that it installs.
+// Envoy Gateway brings the kinds of the Gateway API that it installs. Modules that have
+// no package which could hold a line in hack/assets/gateways/go.mod without all that
+// they depend on are pinned here: the tools that apply from Git, whose manifests are in
+// config/samples/gitops.
 var schemaFiles = []struct{ name, module, path string }{
 	{"gateway-api.yaml", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/gatewayapi-crds.yaml"},
 	{"envoy-gateway.yaml", "github.com/envoyproxy/gateway", "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml"},
@@ -25,6 +28,9 @@ var schemaFiles = []struct{ name, module, path string }{
 	{"traefik.yaml", "github.com/traefik/traefik/v3", "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"},
 	// ingress-nginx has no release as a Go module. Traefik reads its annotations too.
 	{"annotations.go", "github.com/traefik/traefik/v3", "pkg/provider/kubernetes/ingress-nginx/annotations.go"},
+	{"argo-cd.yaml", "github.com/argoproj/argo-cd/v3@v3.4.13", "manifests/crds/application-crd.yaml"},
+	{"flux.yaml", "github.com/fluxcd/kustomize-controller@v1.9.6", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
+	{"external-secrets.yaml", "github.com/external-secrets/external-secrets@v1.3.2", "config/crds/bases/external-secrets.io_pushsecrets.yaml"},
 }
 
 func gatewaySchemas() source {
@@ -87,21 +93,30 @@ func stageGatewaySchemas(ctx context.Context, p Part, dir string) error {
 	})
 }
 
-// moduleDir fetches the version of path that the module gateways pins, and none of
-// what it depends on.
+// release is a module with its version: the one that is written beside it, or else the
+// one that the module gateways pins.
+func release(module string) (string, error) {
+	if strings.Contains(module, "@") {
+		return module, nil
+	}
+	version, err := pinned("gateways", module)
+	return module + "@" + version, err
+}
+
+// moduleDir fetches a release of a module, and none of what it depends on.
 func moduleDir(ctx context.Context, gateways, path string) (string, error) {
-	version, err := pinned("gateways", path)
+	version, err := release(path)
 	if err != nil {
 		return "", err
 	}
-	out, err := run(ctx, gateways, []string{"GOFLAGS=", "GOWORK=off"}, "go", "mod", "download", "-json", path+"@"+version)
+	out, err := run(ctx, gateways, []string{"GOFLAGS=", "GOWORK=off"}, "go", "mod", "download", "-json", version)
 	if err != nil {
 		return "", err
 	}
 	// Around the object may be what go says of its work.
 	var module struct{ Dir string }
 	if err := json.NewDecoder(strings.NewReader(out[max(0, strings.Index(out, "{")):])).Decode(&module); err != nil {
-		return "", fmt.Errorf("go mod download -json %s@%s: %w", path, version, err)
+		return "", fmt.Errorf("go mod download -json %s: %w", version, err)
 	}
 	return module.Dir, nil
 }
