@@ -1,7 +1,7 @@
 package v1alpha1
 
-// ConditionReady is on both kinds. For kstatus, True is Current and False is
-// InProgress.
+// ConditionReady is on both kinds. For kstatus, True is Current; False is Failed
+// with ConditionStalled, and else InProgress, as is Unknown.
 //
 // On an APIKey it says that the key is as declared: issued and in its Secret,
 // or, where so declared, suspended or revoked.
@@ -18,6 +18,10 @@ const (
 	// ReasonWithinLimits: it keeps to all of them. WithinLimits=True.
 	ReasonWithinLimits = "WithinLimits"
 )
+
+// ReasonPending is of Ready=Unknown on an object of either kind that no controller
+// has looked at yet: else kstatus would take it for Current.
+const ReasonPending = "Pending"
 
 // Reasons of Ready on an APIKey.
 const (
@@ -82,9 +86,9 @@ const (
 	ReasonDuplicateKey = "DuplicateKey"
 )
 
-// ConditionStalled is True, and else absent, where an APIKey won't become Ready
-// until somebody acts: kstatus computes Failed from it. Reason and message are
-// those of Ready.
+// ConditionStalled is on both kinds: True, and else absent, where an object won't
+// become Ready until somebody acts. kstatus computes Failed from it. Reason and
+// message are those of Ready.
 const ConditionStalled = "Stalled"
 
 // ConditionPropagated says whether all live auth servers have seen the last change

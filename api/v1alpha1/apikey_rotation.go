@@ -84,6 +84,7 @@ const (
 // ExistingKey brings a key that exists already: as a Secret with the raw key, or
 // as its hash, so that no raw key is ever in the cluster.
 //
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.secretKeyRef) != has(self.sha256)",message="exactly one of secretKeyRef and sha256 must be set"
 type ExistingKey struct {
 	// secretKeyRef names the entry of a Secret of this namespace that holds the raw

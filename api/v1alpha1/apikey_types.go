@@ -42,6 +42,7 @@ type APIKey struct {
 	// status.keys; everything else in status is for people.
 	//
 	// +optional
+	// +default={"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the controller", "lastTransitionTime": "1970-01-01T00:00:00Z"}]}
 	Status APIKeyStatus `json:"status,omitempty"`
 }
 

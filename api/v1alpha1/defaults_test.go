@@ -114,7 +114,7 @@ func TestEveryDefaultHasARow(t *testing.T) {
 			}
 		}
 		for _, p := range all {
-			if p.schema.Default != nil && !seen[p.path] {
+			if p.schema.Default != nil && !seen[p.path] && p.path != "status" { // of which TestStatusIsSeparate tells
 				t.Errorf("%s %s: no row has its default", kind, p.path)
 			}
 		}

@@ -33,6 +33,7 @@ type ProtectedAPI struct {
 	// status is what the controller found.
 	//
 	// +optional
+	// +default={"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the controller", "lastTransitionTime": "1970-01-01T00:00:00Z"}]}
 	Status ProtectedAPIStatus `json:"status,omitempty"`
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -122,7 +121,7 @@ func (p *propagationRun) must(err error) {
 // tell reports the median and the 99th percentile of each.
 func (p *propagationRun) tell() {
 	for what, all := range p.took {
-		slices.SortFunc(all, func(a, b time.Duration) int { return cmp.Compare(a, b) })
+		slices.Sort(all)
 		at := func(percent int) float64 {
 			return float64(all[min(len(all)-1, len(all)*percent/100)].Microseconds()) / 1000
 		}

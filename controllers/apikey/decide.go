@@ -170,7 +170,6 @@ func (p Plan) settles(o Observed) bool {
 // Decide says what to do next. It is a pure function.
 func Decide(o Observed) Plan {
 	d := decision{Observed: o, status: *o.Key.Status.DeepCopy()}
-	d.status.ObservedGeneration = o.Key.Generation
 	if d.status.SecretPhase == "" {
 		d.status.SecretPhase = v1alpha1.SecretNone
 	}

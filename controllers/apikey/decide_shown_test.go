@@ -18,7 +18,7 @@ func orphanHolding(name string) Held {
 
 // TestDeliveredOnce: intent before deed, and the key isn't lost by it.
 func TestDeliveredOnce(t *testing.T) {
-	after := func(d v1alpha1.Duration) edit { return deletedAfter(d) }
+	after := deletedAfter
 	both := func(s *v1alpha1.APIKeySpec) {
 		after("24h")(s)
 		rotation(v1alpha1.Rotation{Trigger: "a"})(s)

@@ -130,7 +130,7 @@ func (r rule) check(t *testing.T) {
 	if diff := cmp.Diff(before, o.Key); diff != "" {
 		t.Errorf("the APIKey that was read has changed:\n%s", diff)
 	}
-	if p.Status.ObservedGeneration != generation {
+	if judged := readyOf(p.Status) != readyOf(before.Status); (p.Step == Settle || judged) && p.Status.ObservedGeneration != generation {
 		t.Errorf("observedGeneration %d, want %d", p.Status.ObservedGeneration, generation)
 	}
 	for _, v := range p.Status.Keys {

@@ -91,7 +91,7 @@ var waitedForRows = []waitedFor{
 	{"not seen by all auth servers for long", turn{keys: "k1 Current", target: holds("k1"), behind: 1}, func(o *Observed) { o.ChangedAt = start.Add(-time.Hour) }, "True Issued", "Lagging", isCurrent},
 	{"suspended, and not seen by all", turn{spec: []edit{suspended}, keys: "k1 Current", target: holds("k1"), behind: 1}, nil, "True Suspended", "Propagating", isSuspended},
 
-	{"the next key is published", turn{spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, keys: "k1 Current", target: holds("k1")}, nil, "True Issued", "Propagating", isCurrent},
+	{"the next key is published", turn{spec: []edit{rotation(v1alpha1.Rotation{Interval: "24h"})}, keys: "k1 Current", target: holds("k1")}, seenBefore, "True Issued", "Propagating", isCurrent},
 	{"the next key waits for auth servers", turn{keys: "k2 Pending, k1 Current", target: holds("k1"), hand: "k2", behind: 1}, nil, "True Issued", "AwaitingAuthServers Propagating", isCurrent},
 	{"the next key waits for the overlap", turn{spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, keys: "k2 Current, k1 Retiring 1h", target: holds("k2")}, nil, "True Issued", "NotInUse OverlapRunning", isCurrent},
 	{"the next key waits for the API", turn{spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, keys: "k1 Current", target: holds("k1"), problem: noAPI}, nil, "False APINotFound", "NotReady", inProgress},
@@ -99,6 +99,22 @@ var waitedForRows = []waitedFor{
 	{"the previous key is used, and ends", turn{keys: "k2 Current, k1 Retiring 10m", target: holds("k2"), used: "k1 1m"}, nil, "True Issued", "EndsInUse", isCurrent},
 	{"shown once", turn{spec: []edit{deletedAfter("1m")}, keys: "k1 Current", phase: v1alpha1.SecretDelivered}, nil, "True Issued", "", isCurrent},
 	{"changed since it was shown", turn{spec: []edit{deletedAfter("1m")}, keys: "k1 Current", phase: v1alpha1.SecretDelivered}, func(o *Observed) { o.Key.Status.DeliveredSecret = "sha256:of another spec.secret" }, "True Issued", "Delivered", isCurrent},
+}
+
+// seenBefore is a spec that was there when the controller last looked.
+func seenBefore(o *Observed) { o.Key.Status.ObservedGeneration = generation }
+
+// TestNothingSaidOfANewSpec: a write that doesn't judge a new spec leaves the APIKey in
+// progress, whatever was said of the one before.
+func TestNothingSaidOfANewSpec(t *testing.T) {
+	judges, kind := gitops.Load(t, "../../config/samples/gitops"), v1alpha1.GroupVersion.WithKind("APIKey")
+	r := waitedFor{turn: turn{spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, keys: "k1 Current", target: holds("k1")}, also: func(o *Observed) {
+		o.Key.Status.ObservedGeneration = generation - 1
+	}}
+	k := r.decided(t)
+	if got := judges.Judge(t, k, kind); got.KStatus != "InProgress" || got.Argo != "Progressing" {
+		t.Errorf("got %+v", got)
+	}
 }
 
 // decided is the APIKey with the status that Decide comes to.
@@ -150,14 +166,14 @@ func TestWaitedFor(t *testing.T) {
 	}
 }
 
-// TestNotLookedAtYet: what the controller hasn't seen isn't ready. kstatus alone can't
-// know that: hence the expressions in flux-kustomization.yaml.
+// TestNotLookedAtYet: what the controller hasn't seen isn't ready: the API server
+// gives it a status that says so.
 func TestNotLookedAtYet(t *testing.T) {
-	k := &v1alpha1.APIKey{}
-	k.Name, k.Generation = "key", 1
-	got := gitops.Load(t, "../../config/samples/gitops").Judge(t, k, v1alpha1.GroupVersion.WithKind("APIKey"))
-	if want := (gitops.Verdict{KStatus: "Current", Flux: "Unknown", Argo: "Progressing", Message: "waiting for apikey-operator"}); got != want {
-		t.Errorf("got %+v\nwant %+v", got, want)
+	w := newWorld(t)
+	w.create("key")
+	got := gitops.Load(t, "../../config/samples/gitops").Judge(t, w.key("key"), v1alpha1.GroupVersion.WithKind("APIKey"))
+	if got.KStatus != "InProgress" || got.Flux == "Current" || got.Argo != "Progressing" {
+		t.Errorf("got %+v", got)
 	}
 }
 

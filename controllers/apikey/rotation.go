@@ -118,7 +118,7 @@ func (d *decision) observeTrigger() {
 	if !d.triggered() {
 		return
 	}
-	seen := append(d.status.ObservedTriggers, triggerOf(d.Key))
+	seen := slices.Concat(d.status.ObservedTriggers, []string{triggerOf(d.Key)})
 	d.status.ObservedTriggers = seen[max(0, len(seen)-maxTriggers):]
 }
 

@@ -22,10 +22,10 @@ import (
 const (
 	// IndexAPI is the name of the index of APIKeys by the API that they open.
 	IndexAPI = "spec.apiRef"
-	// IndexDigest is that of APIKeys by the digests of their key versions, and
-	// IndexUse by their beginnings, as auth servers report use.
+	// IndexDigest is that of APIKeys by the digests of their key versions.
 	IndexDigest = "status.keys.digest"
-	IndexUse    = "status.keys.digest.beginning"
+	// IndexUse is that of APIKeys by how auth servers name those when they report use.
+	IndexUse = "status.keys.digest.beginning"
 )
 
 // indexes are those of the cache that the reconciler reads.

@@ -7,8 +7,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// ready sets the Ready condition, and Stalled where only a person can mend it.
+// ready sets the Ready condition, and Stalled where only a person can mend it. With
+// it goes the generation: a write that says nothing of Ready leaves both behind, so
+// that nobody takes the old verdict for one on the new spec.
 func (d *decision) ready(status metav1.ConditionStatus, reason, message string) {
+	d.status.ObservedGeneration = d.Key.Generation
 	d.set(v1alpha1.ConditionReady, status, reason, message)
 	if status == metav1.ConditionFalse && stalls[reason] {
 		d.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)

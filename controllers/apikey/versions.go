@@ -169,7 +169,7 @@ func (d *decision) inHand() int {
 func (d *decision) dropEnded() {
 	owing := d.current() != nil && d.held(d.current())
 	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return d.ended(v) && !(owing && v.Phase == v1alpha1.KeySuperseded)
+		return d.ended(v) && (!owing || v.Phase != v1alpha1.KeySuperseded)
 	})
 	d.forgetDefaults()
 }

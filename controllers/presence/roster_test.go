@@ -85,7 +85,7 @@ func TestSpread(t *testing.T) {
 	o.want("120", Spread{Live: 2, Seen: 1, Behind: []string{"b"}, Silent: []string{"c"}, Again: LeaseDuration})
 	o.later(time.Hour)
 	o.observe()
-	o.want("100", Spread{Silent: []string{"a", "b"}})
+	o.want("100", Spread{Silent: []string{"b"}}) // a is forgotten
 	o.later(time.Second)
 	o.observe()
 	o.want("100", Spread{})

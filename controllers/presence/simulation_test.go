@@ -38,7 +38,7 @@ type cosmos struct {
 	pace       float64
 	roster     *Roster
 	cache      *coordinationv1.LeaseList // the controller's, of a little while ago
-	busy       bool // the controller is
+	busy       bool                      // the controller is
 	depth      int
 	calm       bool // nothing goes wrong any more
 	log        []string
@@ -329,7 +329,7 @@ func (c *cosmos) turn() {
 // slow, cut off or lost. And once all is well, all is known.
 func TestNoServerDeniesAKeyThatWasDelivered(t *testing.T) {
 	total, fenced := 0, 0
-	for seed := range uint64(150) {
+	for seed := range uint64(100) {
 		c := newCosmos(t, seed)
 		for range 200 {
 			c.turn()

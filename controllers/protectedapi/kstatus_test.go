@@ -12,8 +12,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
 
-// TestWaitedFor: what kstatus, Flux and Argo CD make of a ProtectedAPI. To kstatus one
-// that can't be used is in progress; Flux and Argo CD know better by config/samples/gitops.
+// TestWaitedFor: what kstatus, Flux and Argo CD make of a ProtectedAPI.
 func TestWaitedFor(t *testing.T) {
 	judges, kind := gitops.Load(t, "../../config/samples/gitops"), v1alpha1.GroupVersion.WithKind("ProtectedAPI")
 	for _, row := range []struct {
@@ -25,8 +24,8 @@ func TestWaitedFor(t *testing.T) {
 		{"accepted", keyring.API{}, nil, "Current", "Current", "Healthy"},
 		{"a host of another", keyring.API{}, []keyring.HostVerdict{{Host: "a.dev"}}, "Current", "Current", "Healthy"},
 		{"credentials that reach the upstream", keyring.API{Credentials: []keyring.Credential{{Place: keyring.Query, Name: "k"}}}, nil, "Current", "Current", "Healthy"},
-		{"a selector that can't be read", keyring.API{Err: compile.SelectorError{Err: errors.New("no operator")}}, nil, "InProgress", "Failed", "Degraded"},
-		{"a spec that can't be used", keyring.API{Err: errors.New("spec.keyFormat: too weak")}, nil, "InProgress", "Failed", "Degraded"},
+		{"a selector that can't be read", keyring.API{Err: compile.SelectorError{Err: errors.New("no operator")}}, nil, "Failed", "Failed", "Degraded"},
+		{"a spec that can't be used", keyring.API{Err: errors.New("spec.keyFormat: too weak")}, nil, "Failed", "Failed", "Degraded"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			api := &v1alpha1.ProtectedAPI{ObjectMeta: metav1.ObjectMeta{Name: "api", Generation: 7}}

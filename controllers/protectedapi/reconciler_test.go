@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/hack/devcluster"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
@@ -57,6 +59,7 @@ func newWorld(t *testing.T) *world {
 	w.must((&Reconciler{Client: m.GetClient(), Hosts: hosts, Clock: clock.RealClock{}}).SetupWithManager(m))
 	w.must((&apikey.Reconciler{
 		Client: m.GetClient(), Live: m.GetAPIReader(), Recorder: m.GetEventRecorder("test"), Clock: clock.RealClock{}, Random: rand.Reader,
+		Roster: presence.NewRoster(clock.RealClock{}), LeaseNamespace: "default", Metrics: apikey.NewMetrics(prometheus.NewRegistry()),
 	}).SetupWithManager(t.Context(), m))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -162,7 +165,7 @@ func TestReconciler(t *testing.T) {
 	broken := w.create(tenant, "broken", v1alpha1.ProtectedAPISpec{AllowedNamespaces: &v1alpha1.AllowedNamespaces{
 		From: "Selector", Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "keys", Operator: "Near"}}},
 	}})
-	w.eventually(broken, 0, with("Ready", "False InvalidSelector"))
+	w.eventually(broken, 0, with("Ready", "False InvalidSelector", "Stalled", "True InvalidSelector"))
 	w.edit(broken, func(s *v1alpha1.ProtectedAPISpec) {
 		s.AllowedNamespaces.Selector.MatchExpressions[0].Operator = "Exists"
 	})

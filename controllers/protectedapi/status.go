@@ -31,6 +31,12 @@ func status(o observed) v1alpha1.ProtectedAPIStatus {
 	for _, c := range []metav1.Condition{ready(o.compiled), credentialsRemoved(o.compiled)} {
 		set(&s, o, c)
 	}
+	if c := ready(o.compiled); c.Status == metav1.ConditionFalse {
+		c.Type, c.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
+		set(&s, o, c)
+	} else {
+		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStalled)
+	}
 	if len(o.api.Spec.Hosts) == 0 {
 		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionHostsAccepted)
 	} else {
