@@ -31,7 +31,7 @@ const (
 // samples are the raw keys of the sample APIKeys, as a workload reads them.
 func samples(ctx context.Context, s *stack.Stack) (map[string]string, error) {
 	raw := map[string]string{}
-	for _, name := range []string{"first", "shopify", "limited", "office", "suspended", "leaver", "trial", "stacks", "charge", "saas"} {
+	for _, name := range []string{"first", "shopify", "limited", "office", "suspended", "leaver", "trial", "stacks", "charge", "saas", "rotated", "imported"} {
 		var err error
 		if raw[name], err = s.RawKey(ctx, "shop", name); err != nil {
 			return nil, err
@@ -59,6 +59,9 @@ func rowsOf(raw map[string]string) []row {
 		{"a suspended key", "403 key_suspended", elsewhere(stack.Bearer(raw["suspended"])), 0, false},
 		{"a key revoked a moment ago", "401 unauthorized", elsewhere(stack.Bearer(raw["leaver"])), 0, true},
 		{"a key that has expired", "401 unauthorized", elsewhere(stack.Bearer(raw["trial"])), 0, true},
+		{"a key rotated a moment ago", "allowed rotated", elsewhere(stack.Bearer(raw["rotated, now"])), 0, false},
+		{"the one before it, within the overlap", "allowed rotated", elsewhere(stack.Bearer(raw["rotated"])), 0, false},
+		{"a key that was imported", "allowed imported", elsewhere(stack.Bearer(raw["imported"])), 0, false},
 		{"a path that isn't normal", "400 invalid_path", to("shop.example", "/a//b", stack.Bearer(raw["first"])), 0, false},
 		{"Billoget, with the scope", "allowed shopify", to(billoget, budgets, stack.Bearer(raw["shopify"])), 0, false},
 		{"Billoget, without the scope", "403 insufficient_scope", stack.Request{Method: http.MethodPost, Host: billoget, Path: budgets, Headers: stack.Bearer(raw["shopify"])}, 0, false},
@@ -74,19 +77,27 @@ func rowsOf(raw map[string]string) []row {
 	}
 }
 
-// send ends two keys as people would, and sends every row through both proxies.
+// send ends two keys and rotates one as people would, and sends every row through
+// both proxies.
 func send(ctx context.Context, s *stack.Stack) ([]result, error) {
 	raw, err := samples(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	for name, spec := range map[string]string{
-		"leaver": `{"spec":{"state":"Revoked"}}`,
-		"trial":  `{"spec":{"expiresAt":"2024-12-31T23:59:59Z"}}`,
+		"leaver":  `{"spec":{"state":"Revoked"}}`,
+		"rotated": `{"spec":{"rotation":{"trigger":"of make run"}}}`,
+		"trial":   `{"spec":{"expiresAt":"2024-12-31T23:59:59Z"}}`,
 	} {
 		if _, err := s.Kubectl(ctx, "", "patch", "apikey", "-n", "shop", name, "--type=merge", "-p", spec); err != nil {
 			return nil, err
 		}
+	}
+	if _, err := s.Kubectl(ctx, "", "wait", "--for=jsonpath={.status.keys[1].phase}=Retiring", "--timeout=30s", "-n", "shop", "apikey/rotated"); err != nil {
+		return nil, err
+	}
+	if raw["rotated, now"], err = s.RawKey(ctx, "shop", "rotated"); err != nil {
+		return nil, err
 	}
 	var results []result
 	for _, r := range rowsOf(raw) {
