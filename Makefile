@@ -11,14 +11,17 @@ LINTER := $(TOOLS)/golangci-lint-kube-api-linter
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-MODULES := . hack/tools hack/assets/kubernetes hack/assets/etcd hack/assets/gateways
+MODULES := . hack/tools hack/dist hack/assets/kubernetes hack/assets/etcd hack/assets/gateways
 # Go finds a C compiler or not; without one there is no race detector.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# The image that `image` builds and `dist` names.
+IMAGE ?= localhost/apikey-operator:dev
+ARCH ?= $(shell go env GOARCH)
 FUZZTIME ?= 20s
 BENCH ?= .
 
 ##@ Use
-.PHONY: help run devcluster build
+.PHONY: help run devcluster build image dist
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
@@ -32,8 +35,16 @@ devcluster: ## A control plane that stays until Ctrl-C; writes .dev/kubeconfig
 build: ## Binaries in bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+image: ## Image archive in dist/, for docker load or ctr images import; IMAGE, ARCH
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) go build -trimpath -ldflags '$(LDFLAGS)' -o dist/linux-$(ARCH)/ ./cmd/apikey-operator
+	@CGO_ENABLED=0 go -C hack/dist run ./image -o '$(CURDIR)/dist/apikey-operator-image.tar' -name '$(IMAGE)' -arch $(ARCH) \
+		-version '$(VERSION)' '$(CURDIR)/dist/linux-$(ARCH)/apikey-operator=/apikey-operator'
+
+dist: ## dist/install.yaml: config/default with IMAGE
+	@CGO_ENABLED=0 go -C hack/dist run ./manifests -o '$(CURDIR)/dist/install.yaml' -image '$(IMAGE)' '$(CURDIR)/config/default'
+
 ##@ Check
-.PHONY: test verify lint bench fuzz parts
+.PHONY: test test-e2e e2e-image verify lint bench fuzz parts
 parts: ## Fetch the control plane and the proxies that tests use
 	go run ./hack/parts/fetch
 
@@ -43,10 +54,18 @@ test: ## Everything that needs no node: unit, real API server and etcd, real pro
 	failed=0; \
 	go run ./hack/parts/fetch || failed=1; \
 	APIKEY_OPERATOR_FETCH=off go test $(RACE) -timeout 20m $(TESTFLAGS) ./... || failed=1; \
+	CGO_ENABLED=0 go -C hack/dist test ./... || failed=1; \
 	if [ -s "$$missing" ]; then \
 		printf '\n!!! MISSING PARTS: the tests that need them DID NOT RUN\n'; sort -u "$$missing" | sed 's/^/!!!   /'; \
 	fi; \
 	exit $$failed
+
+# Envoy in it is this machine's: of its architecture, with its libraries.
+e2e-image: ## What the Pods of test-e2e run, dist/e2e-image.tar
+	@go run ./hack/e2e/image -o dist/e2e-image.tar
+
+test-e2e: ## Real Pods: on the cluster of KUBECONFIG, else on a node from ../shared/node (Linux, root)
+	@MAKE='$(MAKE)' IMAGE='$(IMAGE)' sh hack/e2e/run.sh
 
 verify: $(CONTROLLER_GEN) $(LINTER) ## Regenerate, format, tidy, vet and lint; fails if anything changes
 	@MODULES='$(MODULES)' sh hack/verify.sh

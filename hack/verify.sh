@@ -50,7 +50,7 @@ check generate "${MAKE:-make}" --no-print-directory -s generate
 for module in $MODULES; do
 	check "go mod tidy in $module" tidy "$module"
 done
-check "go vet" go vet ./...
+check "go vet" go vet -tags e2e ./...
 check lint "${MAKE:-make}" --no-print-directory -s lint
 check "generated files" unchanged
 exit $failed
