@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/key"
@@ -131,12 +132,12 @@ func TestDuplicates(t *testing.T) {
 	w.want("a-older", "Active | True Issued | None | Current")
 	w.want("b-younger", "Pending | False DuplicateKey | None | ")
 	w.wantReady("b-younger", v1alpha1.ReasonDuplicateKey, w.namespace+"/a-older")
-	w.wantSaid("b-younger", v1alpha1.ConditionStalled, "True DuplicateKey")
+	w.wantCondition("b-younger", v1alpha1.ConditionStalled, "True DuplicateKey")
 
 	w.must(w.client.Delete(w.Context(), w.key("a-older")))
 	w.reconcile("b-younger")
 	w.want("b-younger", "Active | True Issued | None | Current")
-	w.wantSaid("b-younger", v1alpha1.ConditionStalled, "")
+	w.wantCondition("b-younger", v1alpha1.ConditionStalled, "")
 
 	w.create("c-revoked", w.importsHash("revoked"))
 	w.reconcile("c-revoked")
@@ -189,29 +190,21 @@ func TestAdoption(t *testing.T) {
 	w.want("renamed", "Pending | False SecretConflict | None | ")
 }
 
-// TestDeleteAndCreateDoesNotRevive a key: the Secret of the one before is waited
-// out, unless its owner let it go on purpose.
-func TestDeleteAndCreateDoesNotRevive(t *testing.T) {
+// TestOrphanedOnPurpose: an APIKey that is deleted with --cascade=orphan and created
+// again has its key back, which was denied in between.
+func TestOrphanedOnPurpose(t *testing.T) {
 	w := newWorld(t)
 	w.create("key")
 	w.reconcile("key")
-	before := w.raw("key")
-	w.must(w.client.Delete(w.Context(), w.key("key")))
+	before, k := w.raw("key"), w.key("key")
+	w.must(w.client.Delete(w.Context(), k, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+	w.eventually("the Secret is let go", func() bool { return !w.exists("key") && len(w.secret("key").OwnerReferences) == 0 })
 	w.create("key")
-	if _, err := w.try(w.client, "key"); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range w.key("key").Status.Keys {
-		if v.Digest == key.NewRaw(before).Digest().String() {
-			t.Error("the key of the one before is accepted")
-		}
-	}
-	w.eventually("another key", func() bool {
-		w.reconcile("key")
-		return readyReason(&w.key("key").Status) == v1alpha1.ReasonIssued
-	})
-	if w.raw("key") == before {
-		t.Error("the key of the one before is back")
+	w.reconcile("key")
+	w.want("key", "Active | True Issued | Present key | Current")
+	w.wantKey("key", before)
+	if w.key("key").UID == k.UID {
+		t.Fatal("it is the same APIKey")
 	}
 }
 
@@ -232,11 +225,11 @@ func TestShownOnce(t *testing.T) {
 	w.edit("key", secretLike(v1alpha1.SecretTemplate{DeleteAfter: "15m", Entry: "token"}))
 	w.reconcile("key")
 	w.want("key", "Active | True Issued | Delivered | Current")
-	w.wantSaid("key", v1alpha1.ConditionSecretOutdated, "True Delivered")
+	w.wantCondition("key", v1alpha1.ConditionSecretOutdated, "True Delivered")
 	w.edit("key", rotation(v1alpha1.Rotation{Trigger: "1"}))
 	w.reconcile("key")
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 1h")
-	w.wantSaid("key", v1alpha1.ConditionSecretOutdated, "")
+	w.wantCondition("key", v1alpha1.ConditionSecretOutdated, "")
 	if s := w.secret("key"); len(s.Data["token"]) == 0 {
 		t.Error("the next Secret isn't as spec has it")
 	}

@@ -111,7 +111,7 @@ func TestRotationPipeline(t *testing.T) {
 	w.report("a", w.revision())
 	w.with(r, "storefront")
 	w.want("storefront", "Active | True Issued | Present storefront | Current, Retiring 24h")
-	w.wantSaid("storefront", v1alpha1.ConditionPropagated, "False Propagating")
+	w.wantCondition("storefront", v1alpha1.ConditionPropagated, "False Propagating")
 	if ended() {
 		t.Fatalf("it doesn't wait for Propagated\n%s", said.String())
 	}

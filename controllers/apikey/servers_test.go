@@ -40,25 +40,6 @@ func (w *world) revision() string {
 	return l.ResourceVersion
 }
 
-// wantSaid demands a condition, "" is none.
-func (w *world) wantSaid(name, condition, statusAndReason string, says ...string) {
-	w.Helper()
-	got, message := "", ""
-	for _, c := range w.key(name).Status.Conditions {
-		if c.Type == condition {
-			got, message = string(c.Status)+" "+c.Reason, c.Message
-		}
-	}
-	if got != statusAndReason {
-		w.Errorf("%s: %s is %q (%s), want %q", name, condition, got, message, statusAndReason)
-	}
-	for _, words := range says {
-		if !strings.Contains(message, words) {
-			w.Errorf("%s: %q doesn't say %q", name, message, words)
-		}
-	}
-}
-
 // controller is one that lives on between reconciliations.
 func (w *world) controller() *Reconciler { return w.reconciler(w.client) }
 
@@ -84,16 +65,16 @@ func TestRotationWaits(t *testing.T) {
 
 	w.with(r, "key")
 	w.want("key", "Active | True Issued | Present key | Pending, Current")
-	w.wantSaid("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "0 of 2", "not by a, b")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "False Propagating", "0 of 2")
+	w.wantCondition("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "0 of 2", "not by a, b")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "False Propagating", "0 of 2")
 	w.report("a", w.revision())
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "1 of 2", "not by b")
+	w.wantCondition("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "1 of 2", "not by b")
 	w.later(40 * time.Second) // b goes on to report, and lags
 	w.report("a", w.revision())
 	w.report("b", "1")
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "False Lagging", "1 of 2")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "False Lagging", "1 of 2")
 	w.wantTold("Normal Issued", "Warning Lagging")
 	w.report("c", "") // joins
 	if w.raw("key") != first {
@@ -102,24 +83,24 @@ func TestRotationWaits(t *testing.T) {
 
 	w.report("b", w.revision())
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "2 of 3", "not by c")
+	w.wantCondition("key", v1alpha1.ConditionRotationPending, "True AwaitingAuthServers", "2 of 3", "not by c")
 	if w.raw("key") != first {
 		t.Fatal("delivered before the one that joins has listed")
 	}
 	w.report("c", w.revision())
 	w.with(r, "key")
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 2h")
-	w.wantSaid("key", v1alpha1.ConditionRotationPending, "")
+	w.wantCondition("key", v1alpha1.ConditionRotationPending, "")
 	w.wantTold("Normal Rotated")
 	if w.raw("key") == first {
 		t.Error("not delivered")
 	}
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "False Propagating") // the end of the first one
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "False Propagating") // the end of the first one
 	for _, server := range []string{"a", "b", "c"} {
 		w.report(server, w.revision())
 	}
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 3 of 3 auth servers")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 3 of 3 auth servers")
 }
 
 // TestDeadServerIsNotWaitedFor, once it hasn't reported for long enough.
@@ -143,7 +124,7 @@ func TestDeadServerIsNotWaitedFor(t *testing.T) {
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 1h")
 	w.report("a", w.revision())
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 1 of 1", "stopped reporting: dead")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 1 of 1", "stopped reporting: dead")
 }
 
 // TestFirstIssueWaitsForAWhile: nobody has another key.
@@ -161,7 +142,7 @@ func TestFirstIssueWaitsForAWhile(t *testing.T) {
 	w.report("a", "1")
 	w.with(r, "key")
 	w.want("key", "Active | True Issued | Present key | Current")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "False Lagging", "0 of 1")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "False Lagging", "0 of 1")
 	w.wantTold("Warning NotPropagated", "Warning Lagging", "Normal Issued")
 	if n := testutil.ToFloat64(r.Metrics.Unpropagated); n != 1 {
 		t.Errorf("counted %v", n)
@@ -192,7 +173,7 @@ func TestPropagationSurvivesRestart(t *testing.T) {
 	w.reconcile("key")
 	w.report("a", w.revision())
 	w.reconcile("key")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "True Propagated", "1 of 1")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "True Propagated", "1 of 1")
 	w.report("b", "1")
 	idle := &fault{}
 	idle.run(w, "key")
@@ -201,7 +182,7 @@ func TestPropagationSurvivesRestart(t *testing.T) {
 	}
 	w.edit("key", suspended)
 	w.reconcile("key")
-	w.wantSaid("key", v1alpha1.ConditionPropagated, "False Propagating", "0 of 2")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "False Propagating", "0 of 2")
 }
 
 // TestUseReachesStatus, and ends a key that nobody uses.
@@ -221,7 +202,7 @@ func TestUseReachesStatus(t *testing.T) {
 	w.later(5 * time.Second)
 	w.report("a", w.revision(), use())
 	w.with(r, "key")
-	w.wantSaid("key", v1alpha1.ConditionPreviousKeyInUse, "True InUse", "ak_")
+	w.wantCondition("key", v1alpha1.ConditionPreviousKeyInUse, "True InUse", "ak_")
 	w.later(time.Hour)
 	w.report("a", w.revision(), use())
 	w.with(r, "key")
@@ -229,7 +210,7 @@ func TestUseReachesStatus(t *testing.T) {
 	w.report("a", w.revision())
 	w.with(r, "key")
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 5h0m55s")
-	w.wantSaid("key", v1alpha1.ConditionPreviousKeyInUse, "False NotInUse")
+	w.wantCondition("key", v1alpha1.ConditionPreviousKeyInUse, "False NotInUse")
 	w.later(3 * time.Minute)
 	w.with(r, "key") // the server is silent: nobody knows
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 4h57m55s")
