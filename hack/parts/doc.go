@@ -1,6 +1,6 @@
 // Package parts finds the real programs that tests and the development cluster
-// run: a Kubernetes control plane and the proxies. One part is a program with the
-// schemas of gateways that tests don't run.
+// run: a Kubernetes control plane, the proxies, and a model checker. One part is a
+// program with the schemas of gateways that tests don't run.
 //
 // Each one is looked for in order, and the first hit wins: an environment
 // variable, PATH, our cache, and then a source it is fetched from into the
@@ -15,5 +15,6 @@
 //	KUBEBUILDER_ASSETS             a directory with the programs of the control plane
 //	ENVOY, NGINX, CADDY,           the proxies
 //	TRAEFIK, HAPROXY
+//	SPIN                           the model checker
 //	CI=true                        a missing part fails the test instead of skipping it
 package parts

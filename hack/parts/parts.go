@@ -25,6 +25,8 @@ const (
 	Caddy             Part = "caddy"
 	Traefik           Part = "traefik"
 	HAProxy           Part = "haproxy"
+	// Spin is a model checker.
+	Spin Part = "spin"
 	// GatewaySchemas is a program that checks a mesh configuration of Istio, and
 	// beside it a directory SchemaDir.
 	GatewaySchemas Part = "gateway-schemas"
@@ -32,7 +34,7 @@ const (
 
 // All lists every part, in the order they are fetched in.
 func All() []Part {
-	return []Part{Envoy, Nginx, Caddy, Traefik, HAProxy, GatewaySchemas, APIServer, Etcd, ControllerManager, Kubectl}
+	return []Part{Envoy, Nginx, Caddy, Traefik, HAProxy, Spin, GatewaySchemas, APIServer, Etcd, ControllerManager, Kubectl}
 }
 
 // Path is a program found on this machine.

