@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -34,6 +35,11 @@ func refusedBy(err error) error {
 
 // apply does one step of a plan. Its error may be a refusal.
 func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) error {
+	if p.Step.writesSecret() {
+		if err := r.unchanged(ctx, o.Key); err != nil {
+			return err
+		}
+	}
 	switch p.Step {
 	case Issue:
 		return r.issue(ctx, o, s, p)
@@ -51,6 +57,22 @@ func (r *Reconciler) apply(ctx context.Context, o Observed, s secrets, p Plan) e
 		return r.writeStatus(ctx, o, p.Status)
 	}
 }
+
+// unchanged returns a conflict if the APIKey isn't any more what was read before the
+// Secret was: a controller that was held up between the two would write an old key
+// over a new one, which its resourceVersion, as it was read since, lets through.
+func (r *Reconciler) unchanged(ctx context.Context, k *v1alpha1.APIKey) error {
+	now := &v1alpha1.APIKey{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(k), now); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if now.UID != k.UID || now.ResourceVersion != k.ResourceVersion {
+		return apierrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "apikeys"}, k.Name, errChanged)
+	}
+	return nil
+}
+
+var errChanged = errors.New("has changed since it was read")
 
 // issue takes the existing key or generates one, and publishes its digest. The raw
 // key stays in memory until every auth server accepts it.

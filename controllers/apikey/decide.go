@@ -153,6 +153,9 @@ const (
 	DeletePrevious
 )
 
+// writesSecret holds for steps that write or delete a Secret.
+func (s Step) writesSecret() bool { return s >= Deliver }
+
 // Plan is what to do: the status to write and one step.
 type Plan struct {
 	Step   Step
@@ -282,12 +285,16 @@ func (d *decision) issue() Plan {
 	if first && d.Duplicate != "" {
 		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
 	}
+	if !d.owed() {
+		// Else it is issued again for what came before: should that key turn up instead
+		// of this one, a trigger that is newer has still to rotate.
+		d.observeTrigger()
+	}
 	d.dropMarkers()
 	if len(d.status.Keys) == 0 {
 		d.status.Effective = resolve(d.Key, d.API, d.Now)
 		d.schedule = scheduleOf(d.asDecided())
 	}
-	d.observeTrigger()
 	if first && d.Given.Hashed {
 		return d.acceptHash()
 	}

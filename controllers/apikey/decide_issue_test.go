@@ -44,13 +44,13 @@ func TestFirstIssue(t *testing.T) {
 		keys: "k1 Superseded 3m", target: holds("k1"),
 		want: outcome{Record, "Pending", "False Issuing", "Present key", "k1 Current", 0},
 	}, {
-		name: "the first of two has landed: promoted, the other can't land any more",
+		name: "the first of two has landed: promoted, the other keeps a deadline, for it may land once this Secret is gone",
 		keys: "k2 Pending, k1 Superseded 3m", target: holds("k1"),
-		want: outcome{Record, "Pending", "False Issuing", "Present key", "k1 Current", 0},
+		want: outcome{Record, "Pending", "False Issuing", "Present key", "k1 Current, k2 Superseded 10m", 0},
 	}, {
-		name: "the second of two has landed: promoted, the other can't land any more",
+		name: "the second of two has landed: promoted, the other keeps a deadline, for it may land once this Secret is gone",
 		keys: "k2 Pending, k1 Superseded 3m", target: holds("k2"),
-		want: outcome{Record, "Pending", "False Issuing", "Present key", "k2 Current", 0},
+		want: outcome{Record, "Pending", "False Issuing", "Present key", "k2 Current, k1 Superseded 3m", 0},
 	}, {
 		name: "superseded has ended: forgotten",
 		keys: "k1 Superseded 0s",

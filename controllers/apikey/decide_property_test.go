@@ -56,11 +56,6 @@ func (m *model) control() {
 		last = m.rand.IntN(4)
 	}
 	m.note("controller, stale=%v, last write %d", stale, last)
-	for name, s := range m.secrets {
-		if stale && name != m.target() && name != m.key.Status.SecretName {
-			m.lose(s.raw)
-		}
-	}
 	if m.run(last, stale) && !stale {
 		m.checkSettled()
 	}
@@ -138,7 +133,6 @@ func (m *model) touchSecret() {
 	}
 	m.causes++
 	s.version += 1 << 31
-	m.lose(s.raw)
 	switch what := m.pick("delete", "delete", "terminate", "junk", "nothing", "put back", "take over"); what {
 	case "delete":
 		delete(m.secrets, name)
@@ -153,16 +147,6 @@ func (m *model) touchSecret() {
 		s.edited = true
 		s.raw = map[string]string{"junk": "junk", "put back": fmt.Sprintf("k%d", 1+m.rand.IntN(m.issued))}[what]
 		m.note("somebody puts %q into Secret %s", s.raw, name)
-	}
-}
-
-// lose notes that a key was lost before it was known to be in the Secret: like
-// one that never got there it is accepted until the next one is in the Secret.
-func (m *model) lose(raw string) {
-	for _, v := range m.key.Status.Keys {
-		if v.Digest == digestOf(raw).String() && (v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded) {
-			delete(m.seen, raw)
-		}
 	}
 }
 

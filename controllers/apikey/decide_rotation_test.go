@@ -252,7 +252,23 @@ func TestRotationSteps(t *testing.T) {
 	}, {
 		name: "what was owed has arrived", spec: []edit{now}, triggers: "a",
 		keys: "k3 Pending, k2 Superseded 5m, k1 Current", target: holds("k3"), hand: "k3",
-		want: turned{Record, "k3 Current, k1 Retiring 2h", "True Issued", "Propagating", "Present", "a", "", ""},
+		want: turned{Record, "k3 Current, k2 Superseded 5m, k1 Retiring 2h", "True Issued", "Propagating", "Present", "a", "", ""},
+	}, {
+		name: "what is spent is owed no more", spec: []edit{now}, triggers: "a",
+		keys: "k3 Current, k2 Superseded 5m, k1 Retiring 2h", target: holds("k3"),
+		want: turned{Settle, "k3 Current, k2 Superseded 5m, k1 Retiring 2h", "True Issued", "NotInUse", "Present", "a", "", "5m"},
+	}, {
+		name: "and ends", spec: []edit{now}, triggers: "a",
+		keys: "k3 Current, k2 Superseded 0s", target: holds("k3"),
+		want: turned{Settle, "k3 Current", "True Issued", "", "Present", "a", "", ""},
+	}, {
+		name: "a spent key that lands is not the current one again", spec: []edit{now}, triggers: "a",
+		keys: "k3 Current, k2 Superseded 5m", target: holds("k2"),
+		want: turned{Issue, "k3 Current, k2 Superseded 5m", "False Issuing", "Propagating", "Present", "a", "", ""},
+	}, {
+		name: "a trigger that is newer than what is owed is not served by it", spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, triggers: "a",
+		keys: "k2 Superseded 5m, k1 Current", target: holds("k1"),
+		want: turned{Issue, "k2 Superseded 5m, k1 Current", "True Issued", "Propagating", "Present", "a", "", ""},
 	}, {
 		name: "another trigger within the overlap waits", spec: []edit{rotation(v1alpha1.Rotation{Trigger: "b"})}, triggers: "a",
 		keys: "k2 Current, k1 Retiring 1h", target: holds("k2"),

@@ -55,6 +55,12 @@ func rotate(overlap v1alpha1.Duration) func(*world, string) {
 	}
 }
 
+func loseIfThere(w *world, name string) {
+	if !w.isGone(name) {
+		w.deleteSecret(name)
+	}
+}
+
 // existing is a key of somebody else's making, a name to tell it by.
 func (w *world) existing(name string) string {
 	return "sk_live_0123456789abcdef_" + w.namespace + "_" + name
@@ -123,6 +129,7 @@ var scenarios = []scenario{
 	{name: "rotation-at-once", before: issuedBefore, change: rotate("0s"), modes: allModes, once: true},
 	{name: "rotation-then-rename", before: issuedBefore, change: rotate("2h"), then: rename("-b"), modes: kills, once: true},
 	{name: "rotation-then-revoke", before: issuedBefore, change: rotate("2h"), then: revoke, modes: kills},
+	{name: "rotation-then-lost", before: issuedBefore, change: rotate("2h"), then: loseIfThere, modes: kills},
 	{name: "rotation-then-suspended", before: issuedBefore, change: rotate("2h"), modes: kills, once: true, then: func(w *world, name string) {
 		w.edit(name, suspended)
 		w.settle(name)

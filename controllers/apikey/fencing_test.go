@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -71,9 +72,9 @@ func TestStalledLeader(t *testing.T) {
 		refused func(error) bool
 		outcome string
 	}{
-		{"first-issue", nil, func(w *world, name string) { w.create(name) }, apierrors.IsAlreadyExists, "Current"},
-		{"lost-key", issuedBefore, (*world).deleteSecret, apierrors.IsAlreadyExists, "Current, Retiring 1h"},
-		{"changed-key", issuedBefore, change, apierrors.IsConflict, "Current, Retiring 1h"},
+		{"first-issue", nil, func(w *world, name string) { w.create(name) }, apierrors.IsAlreadyExists, "Current, Superseded 10m"},
+		{"lost-key", issuedBefore, (*world).deleteSecret, apierrors.IsAlreadyExists, "Current, Superseded 10m, Retiring 1h"},
+		{"changed-key", issuedBefore, change, apierrors.IsConflict, "Current, Superseded 10m, Retiring 1h"},
 		{"entry", issuedBefore, func(w *world, name string) {
 			w.edit(name, secretLike(v1alpha1.SecretTemplate{Entry: "token"}))
 		}, apierrors.IsConflict, "Current"},
@@ -148,5 +149,71 @@ func TestStalledDeletion(t *testing.T) {
 			w.wantSame(after)
 			w.want(row.name, row.outcome)
 		})
+	}
+}
+
+// TestStalledBetweenItsReads: a former leader that read the APIKey, was held up, and
+// then read the Secret that its successor has written since, doesn't write its own
+// key over it: the resourceVersion that it read would let it.
+func TestStalledBetweenItsReads(t *testing.T) {
+	w := newWorld(t)
+	w.report("a", "1")
+	w.create("key")
+	reached, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	hold := false
+	former := w.reconciler(interceptor.NewClient(w.client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, name client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if _, secret := o.(*corev1.Secret); secret && hold {
+				hold = false
+				close(reached)
+				<-release
+			}
+			return c.Get(ctx, name, o, opts...)
+		},
+	}))
+	w.with(former, "key") // has a key in hand, and waits for the auth server
+	w.want("key", "Pending | False Issuing | None | Pending")
+	hold = true
+	ctx, request := w.Context(), requestFor(w.named("key"))
+	go func() {
+		_, err := former.Reconcile(ctx, request)
+		ended <- err
+	}()
+	<-reached
+	w.report("a", w.revision())
+	successor := w.controller()
+	w.with(successor, "key")
+	w.report("a", w.revision())
+	w.with(successor, "key")
+	after := w.secret("key")
+	close(release)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	w.wantSame(after)
+	w.want("key", "Active | True Issued | Present key | Current, Superseded 10m")
+}
+
+// TestCreateLandsAfterDeletion: a Create of a key that was lost, held until another
+// key was shown once and its Secret deleted, lands: nothing is there that it could
+// conflict with. What it puts there is accepted until we have deleted it.
+func TestCreateLandsAfterDeletion(t *testing.T) {
+	w := newWorld(t)
+	w.create("key", deletedAfter("1m"))
+	s, former := w.stalled("key", false)
+	<-s.reached
+	w.reconcile("key")
+	w.later(time.Minute)
+	w.reconcile("key")
+	w.want("key", "Active | True Issued | Delivered | Current, Superseded 9m")
+	close(s.release)
+	if err := <-former; err != nil {
+		t.Errorf("the former leader ends with %v", err)
+	}
+	w.look("key").wantHeldAreAccepted()
+	w.reconcile("key")
+	w.want("key", "Active | True Issued | Delivered | Current, Superseded 9m")
+	if !w.isGone("key") {
+		t.Error("the Secret that landed late stays")
 	}
 }

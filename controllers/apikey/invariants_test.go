@@ -162,6 +162,9 @@ func (m *model) mayRotate(o Observed) bool {
 		return false
 	}
 	for _, v := range o.Key.Status.Keys {
+		if v.Phase == v1alpha1.KeyCurrent {
+			break
+		}
 		if v.Phase == v1alpha1.KeySuperseded {
 			return true // one was lost on the way
 		}

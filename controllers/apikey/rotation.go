@@ -85,9 +85,8 @@ func (d *decision) rotationDue() bool {
 	if current == nil || d.suspended() || d.expired() || d.inHand() >= 0 {
 		return false
 	}
-	owed := slices.ContainsFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeySuperseded })
 	at := d.schedule.next(current.IssuedAt.Time, d.end())
-	return owed || d.triggered() || at != nil && !d.Now.Before(at.Time)
+	return d.owed() || d.triggered() || at != nil && !d.Now.Before(at.Time)
 }
 
 // rotates reports whether it is replaced now.

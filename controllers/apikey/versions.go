@@ -20,10 +20,7 @@ func (d *decision) recordFacts() bool {
 		if d.unpromoted(previous) && previous != target {
 			d.retire(previous) // the Secret was renamed just after it was written
 		}
-		// Writes of the others can't land any more: this one changed what they
-		// depend on.
 		d.promote(target)
-		d.dropLost()
 	case d.unpromoted(previous) && d.inTarget():
 		d.retire(previous)
 		return true
@@ -103,12 +100,37 @@ func (d *decision) knows(h Held) bool {
 	return slices.ContainsFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return d.holds(h, &v) })
 }
 
-// unpromoted reports whether a version isn't known to have reached a Secret.
+// unpromoted reports whether a version isn't known to have reached a Secret, and is
+// newer than the current one. An older one that turns up is spent: it was replaced.
 func (d *decision) unpromoted(i int) bool {
-	return i >= 0 && (d.status.Keys[i].Phase == v1alpha1.KeyPending || d.status.Keys[i].Phase == v1alpha1.KeySuperseded)
+	return i >= 0 && lost(d.status.Keys[i]) && d.ahead(i)
 }
 
-// promote makes a version current: it has reached a Secret.
+// lost holds for versions that aren't known to have reached a Secret.
+func lost(v v1alpha1.KeyVersion) bool {
+	return v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded
+}
+
+// ahead reports whether a version comes before the current one: newest are first.
+func (d *decision) ahead(i int) bool {
+	current := slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent })
+	return current < 0 || i < current
+}
+
+// owed reports whether a key was published and lost that nothing has replaced: what
+// it was issued for is still to be done.
+func (d *decision) owed() bool {
+	for i, v := range d.status.Keys {
+		if v.Phase == v1alpha1.KeySuperseded && d.ahead(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// promote makes a version current: it has reached a Secret. Those that were lost
+// keep their deadlines behind it: a Create that is under way may land once this
+// one's Secret is gone.
 func (d *decision) promote(i int) {
 	for former := range d.status.Keys {
 		if d.status.Keys[former].Phase == v1alpha1.KeyCurrent {
@@ -123,19 +145,23 @@ func (d *decision) promote(i int) {
 	}
 	d.status.Hint = promoted.Hint
 	d.status.Keys = slices.Insert(slices.Delete(d.status.Keys, i, i+1), 0, promoted)
+	for other := range d.status.Keys {
+		if d.status.Keys[other].Phase == v1alpha1.KeyPending {
+			d.giveUp(other)
+		}
+	}
+}
+
+// giveUp ends a version whose raw key is lost, once no write of it can land.
+func (d *decision) giveUp(i int) {
+	v := &d.status.Keys[i]
+	v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
 }
 
 // retire ends a version that was in a Secret, after the overlap.
 func (d *decision) retire(i int) {
 	v := &d.status.Keys[i]
 	v.Phase, v.NotAfter = v1alpha1.KeyRetiring, d.deadline(d.schedule.hardLimit())
-}
-
-// dropLost takes out the versions that were lost before they reached a Secret.
-func (d *decision) dropLost() {
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.Phase == v1alpha1.KeyPending || v.Phase == v1alpha1.KeySuperseded
-	})
 }
 
 // supersede gives a deadline to a version that is still pending, not in the
@@ -152,7 +178,7 @@ func (d *decision) supersede() {
 		case v.Digest == d.RefusedDigest:
 			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(0)
 		case i != hand:
-			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(SupersededFor)
+			d.giveUp(i)
 		}
 	}
 }
@@ -167,10 +193,14 @@ func (d *decision) inHand() int {
 // dropEnded takes out the versions whose deadline has passed, but for those that
 // stand for a rotation that is owed to a key in use.
 func (d *decision) dropEnded() {
-	owing := d.current() != nil && d.held(d.current())
-	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return d.ended(v) && (!owing || v.Phase != v1alpha1.KeySuperseded)
-	})
+	owing, kept := d.current() != nil && d.held(d.current()), d.status.Keys[:0:0]
+	for i, v := range d.status.Keys {
+		marker := owing && v.Phase == v1alpha1.KeySuperseded && d.ahead(i)
+		if !d.ended(v) || marker {
+			kept = append(kept, v)
+		}
+	}
+	d.status.Keys = kept
 	d.forgetDefaults()
 }
 
