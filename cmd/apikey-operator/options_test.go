@@ -73,7 +73,8 @@ func TestFlagsMeanWhatTheySay(t *testing.T) {
 	c, err := complete(t,
 		"--grpc-address=0.0.0.0:9001", "--http-address=[::1]:9002", "--allow-plaintext",
 		"--trusted-callers=10.0.0.0/8,192.0.2.7", "--trusted-proxies=::ffff:198.51.100.0/120",
-		"--host-claims=shop=*.Example.com,apis=api.example.com", "--host-claims=ops=*", "--default-api-hosts=*")
+		"--host-claims=shop=*.Example.com,apis=api.example.com", "--host-claims=ops=*", "--default-api-hosts=*",
+		"--lease-namespace=ops")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +88,9 @@ func TestFlagsMeanWhatTheySay(t *testing.T) {
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}; !reflect.DeepEqual(c.trustedCallers, want) {
 		t.Errorf("trusted callers are %v, want %v", c.trustedCallers, want)
 	}
+	if c.leaseNamespace != "ops" {
+		t.Errorf("Leases are in %q, want ops", c.leaseNamespace)
+	}
 	if want := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}; !reflect.DeepEqual(c.trustedProxies, want) {
 		t.Errorf("trusted proxies are %v, want %v", c.trustedProxies, want)
 	}
@@ -99,6 +103,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if len(c.hosts.DefaultHosts)+len(c.hosts.Grants)+len(c.trustedProxies) != 0 {
 		t.Errorf("hosts %+v or proxies %v are trusted without being asked to", c.hosts, c.trustedProxies)
+	}
+	if c.leaseNamespace != "default" {
+		t.Errorf("outside a Pod, Leases are in %q, want default", c.leaseNamespace)
 	}
 	for _, address := range []string{c.grpcAddress, c.httpAddress, c.metricsAddress, c.healthAddress} {
 		if !loopback(address) {

@@ -143,7 +143,7 @@ func decodeUse(text string) (Use, bool) {
 	if err != nil || n == 0 || u.Beginning != beginning {
 		return Use{}, false
 	}
-	u.At = time.Unix(int64(n)*60, 0) //nolint:gosec // 32 bits
+	u.At = time.Unix(int64(n)*60, 0)
 	return u, true
 }
 

@@ -82,8 +82,8 @@ func (r *Roster) ObserveLive(asked time.Time, list *coordinationv1.LeaseList) {
 		func(s *server) bool { return !newer(s.revision, list.ResourceVersion) })
 }
 
-// observe takes a list, and whether one that isn't in it is gone, and wasn't there
-// when the list was made.
+// observe takes a list, whether a server that isn't in it is gone by that, and
+// whether the list was a look at it: one of before the server isn't.
 func (r *Roster) observe(asked time.Time, leases []coordinationv1.Lease, gone, looked func(*server) bool) {
 	now := r.clock.Now()
 	r.mu.Lock()

@@ -93,7 +93,7 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 	v.Key, v.Version = m.Key, m.Version
 	reason = a.check(r, matched, v)
 	if reason == Allowed {
-		a.Ring.MarkUsed(m.Version, r.Time)
+		a.Ring.MarkUsed(&v.Version, r.Time)
 	}
 	return reason
 }
@@ -161,21 +161,22 @@ func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) 
 	var digests [len(f.readings)]key.Digest
 	n := 0
 	for _, raw := range f.readings {
-		if raw.InBounds() {
-			digests[n] = raw.Digest()
-			n++
+		if !raw.InBounds() {
+			continue
 		}
-	}
-	if m, ok := a.lookUp(api, digests[:n]); ok {
-		return m, ""
-	}
-	if n > 0 {
-		if !a.Current() {
-			return keyring.Match{}, NotCurrent
+		digests[n] = raw.Digest()
+		if m, ok := a.Ring.Find(api.Name, digests[n]); ok {
+			return m, ""
 		}
-		// The ring may have become current since the first look. It is asked in this
-		// order because only unknown keys shall pay for it.
-		if m, ok := a.lookUp(api, digests[:n]); ok {
+		n++
+	}
+	if n > 0 && !a.Current() {
+		return keyring.Match{}, NotCurrent
+	}
+	// The ring may have become current since that look. It is asked in this order
+	// because only unknown keys shall pay for it.
+	for _, d := range digests[:n] {
+		if m, ok := a.Ring.Find(api.Name, d); ok {
 			return m, ""
 		}
 	}
@@ -187,15 +188,6 @@ func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) 
 	default:
 		return keyring.Match{}, UnknownKey
 	}
-}
-
-func (a *Authenticator) lookUp(api *keyring.API, digests []key.Digest) (keyring.Match, bool) {
-	for _, d := range digests {
-		if m, ok := a.Ring.Find(api.Name, d); ok {
-			return m, true
-		}
-	}
-	return keyring.Match{}, false
 }
 
 func matches(formats []key.Format, raw key.Raw) bool {

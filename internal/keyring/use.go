@@ -39,21 +39,11 @@ type uses struct {
 
 // MarkUsed notes that a request with a key version was let through. Within a
 // minute only the first one costs more than a look.
-func (r *Ring) MarkUsed(v Version, now time.Time) {
-	if v.mark == nil {
-		return // not out of a ring
+func (r *Ring) MarkUsed(v *Version, now time.Time) {
+	minute := uint32(now.Unix() / 60) // which overflow in the year 10136
+	if v.mark != nil && v.mark.minute.Load() < minute {
+		r.uses.advance(v, minute)
 	}
-	minute := uint32(now.Unix() / 60) //nolint:gosec // minutes overflow in the year 10136
-	if v.mark.minute.Load() >= minute {
-		return
-	}
-	r.uses.mu.Lock()
-	defer r.uses.mu.Unlock()
-	if v.mark.minute.Load() >= minute {
-		return // somebody else was faster
-	}
-	v.mark.minute.Store(minute)
-	r.uses.add(v)
 }
 
 // TakeUses returns up to n uses that are news since they were taken last: those of
@@ -82,8 +72,17 @@ func (r *Ring) TakeUses(n int) []Use {
 	return taken
 }
 
+func (u *uses) advance(v *Version, minute uint32) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if v.mark.minute.Load() < minute { // else somebody was faster
+		v.mark.minute.Store(minute)
+		u.add(v)
+	}
+}
+
 // add lets TakeUses tell of a version's last use, if it is news.
-func (u *uses) add(v Version) {
+func (u *uses) add(v *Version) {
 	m := v.mark
 	minute := m.minute.Load()
 	switch {
@@ -109,7 +108,7 @@ func (u *uses) adopt(k, old *Key) {
 			continue
 		}
 		u.mu.Lock()
-		u.add(*v) // it may be one that ends now
+		u.add(v) // it may be one that ends now
 		u.mu.Unlock()
 	}
 }
