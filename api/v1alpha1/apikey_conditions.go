@@ -104,6 +104,10 @@ const (
 	ReasonPropagating = "Propagating"
 	// ReasonLagging: some haven't for more than 30 seconds. False.
 	ReasonLagging = "Lagging"
+	// ReasonServersSilent: all that report have seen it, and some have stopped to
+	// report within the last hour: they may be gone, or cut off and serving what they
+	// knew. Unknown.
+	ReasonServersSilent = "ServersSilent"
 	// ReasonNoAuthServers: no auth server reports. Unknown.
 	ReasonNoAuthServers = "NoAuthServers"
 )

@@ -17,12 +17,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// refusal is a write of a Secret that the API server has refused for sure, so
-// that nobody can have read the key in it.
-type refusal struct {
-	Problem
-	digest string
-}
+// refusal is a write of a Secret that the API server has refused for sure.
+type refusal struct{ Problem }
 
 // refusedBy makes a Problem with a Secret that was not even sent a refusal.
 func refusedBy(err error) error {
@@ -107,7 +103,7 @@ func (r *Reconciler) deliver(ctx context.Context, o Observed, s secrets) error {
 	if err := r.write(ctx, o, s.hand, s.target); err != nil {
 		return err
 	}
-	r.Metrics.Propagation.Observe(o.Now.Sub(r.memory.since(o.Key)).Seconds())
+	r.Metrics.Propagation.Observe(o.Hand.Waited.Seconds())
 	return nil
 }
 
@@ -124,12 +120,12 @@ func (r *Reconciler) write(ctx context.Context, o Observed, i issued, existing *
 	} else {
 		err = r.Client.Update(ctx, want)
 	}
-	return failure(err, "writing", want.Name, i.raw.Digest().String())
+	return failure(err, "writing", want.Name)
 }
 
 // failure tells of a write of a Secret that failed without what the API server
 // says of it: an admission plugin may quote the Secret. A conflict stays one.
-func failure(err error, doing, name, digest string) error {
+func failure(err error, doing, name string) error {
 	if err == nil || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return err
 	}
@@ -138,7 +134,7 @@ func failure(err error, doing, name, digest string) error {
 		told = fmt.Errorf("%s Secret %q: the API server answered %d (%s)", doing, name, answer.Status().Code, answer.Status().Reason)
 	}
 	if refusedForSure(err) {
-		return &refusal{Problem: Problem{Reason: v1alpha1.ReasonWriteFailed, Message: told.Error()}, digest: digest}
+		return &refusal{Problem: Problem{Reason: v1alpha1.ReasonWriteFailed, Message: told.Error()}}
 	}
 	return told
 }
@@ -156,7 +152,7 @@ func (r *Reconciler) delete(ctx context.Context, o Observed, s *corev1.Secret) e
 	if err == nil {
 		r.Recorder.Eventf(o.Key, nil, corev1.EventTypeNormal, "SecretDeleted", "Delete", "deleted Secret %q", s.Name)
 	}
-	return failure(client.IgnoreNotFound(err), "deleting", s.Name, "")
+	return failure(client.IgnoreNotFound(err), "deleting", s.Name)
 }
 
 // writeStatus writes status if it changed, with the resourceVersion that the

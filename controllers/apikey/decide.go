@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,11 +98,9 @@ type Observed struct {
 	ChangedAt time.Time
 	// Use says what auth servers report of the use of key versions.
 	Use Use
-	// Refused is why the API server refused a write just now, and RefusedDigest
-	// the key that was in it, which nobody has read.
-	Refused       *Problem
-	RefusedDigest string
-	Now           time.Time
+	// Refused is why the API server refused a write just now.
+	Refused *Problem
+	Now     time.Time
 }
 
 // Hand is a published key whose raw key is in this controller's memory, or can be
@@ -110,6 +109,8 @@ type Hand struct {
 	Digest string
 	// Spread says who accepts it.
 	Spread presence.Spread
+	// Waited is how long ago it was published.
+	Waited time.Duration
 }
 
 // Given is an existing key.
@@ -291,6 +292,7 @@ func (d *decision) issue() Plan {
 		d.observeTrigger()
 	}
 	d.dropMarkers()
+	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == d.Given.Digest }) // it comes again
 	if len(d.status.Keys) == 0 {
 		d.status.Effective = resolve(d.Key, d.API, d.Now)
 		d.schedule = scheduleOf(d.asDecided())

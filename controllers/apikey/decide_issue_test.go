@@ -64,17 +64,17 @@ func TestFirstIssue(t *testing.T) {
 		keys: "k4 Superseded 3m, k3 Superseded 2m, k2 Superseded 1m, k1 Superseded 0s",
 		want: outcome{Issue, "Pending", "False Issuing", "None", "k4 Superseded 3m, k3 Superseded 2m, k2 Superseded 1m", 0},
 	}, {
-		name: "the API server has refused the Secret: its key is forgotten, later again",
-		keys: "k1 Pending", refused: refusal403, refusedKey: "k1",
-		want: outcome{Settle, "Pending", "False WriteFailed", "None", "", 30 * time.Second},
+		name: "the API server has refused the Secret: its key stays in hand, later again",
+		keys: "k1 Pending", refused: refusal403, hand: "k1",
+		want: outcome{Settle, "Pending", "False WriteFailed", "None", "k1 Pending", 30 * time.Second},
 	}, {
 		name: "refused, and an earlier one ends before that",
-		keys: "k2 Pending, k1 Superseded 10s", refused: refusal403, refusedKey: "k2",
-		want: outcome{Settle, "Pending", "False WriteFailed", "None", "k1 Superseded 10s", 10 * time.Second},
+		keys: "k2 Pending, k1 Superseded 10s", refused: refusal403, hand: "k2",
+		want: outcome{Settle, "Pending", "False WriteFailed", "None", "k2 Pending, k1 Superseded 10s", 10 * time.Second},
 	}, {
 		name: "refused, but another one has landed: promoted",
-		keys: "k2 Pending, k1 Superseded 3m", refused: refusal403, refusedKey: "k2", target: holds("k1"),
-		want: outcome{Record, "Pending", "False Issuing", "Present key", "k1 Current", 0},
+		keys: "k2 Pending, k1 Superseded 3m", refused: refusal403, hand: "k2", target: holds("k1"),
+		want: outcome{Record, "Pending", "False Issuing", "Present key", "k1 Current, k2 Superseded 10m", 0},
 	}, {
 		name: "expired before issue: never issued",
 		spec: []edit{expires(-time.Second)},
@@ -159,8 +159,8 @@ func TestLostKey(t *testing.T) {
 		want: outcome{Issue, "Active", "False Issuing", "Present key", "k2 Superseded 10m, k1 Current", 0},
 	}, {
 		name: "refused: the old one is accepted as before",
-		keys: "k2 Pending, k1 Current", refused: refusal403, refusedKey: "k2",
-		want: outcome{Settle, "Active", "False WriteFailed", "Present key", "k1 Current", 30 * time.Second},
+		keys: "k2 Pending, k1 Current", refused: refusal403, hand: "k2",
+		want: outcome{Settle, "Active", "False WriteFailed", "Present key", "k2 Pending, k1 Current", 30 * time.Second},
 	}, {
 		name: "four are accepted: wait for the first to end",
 		keys: "k4 Current, k3 Retiring 40m, k2 Retiring 30m, k1 Retiring 20m",

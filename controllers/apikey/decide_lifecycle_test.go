@@ -17,7 +17,7 @@ func TestStanding(t *testing.T) {
 		want: outcome{Update, "Active", "True Issued", "Present key", "k1 Current", 0},
 	}, {
 		name: "that write was refused",
-		keys: "k1 Current", target: outdated(holds("k1")), refused: refusal403, refusedKey: "k1",
+		keys: "k1 Current", target: outdated(holds("k1")), refused: refusal403, hand: "k1",
 		want: outcome{Settle, "Active", "False WriteFailed", "Present key", "k1 Current", 30 * time.Second},
 	}, {
 		name: "a retiring key ends in 59 minutes: looked at then",
@@ -217,7 +217,7 @@ func TestRename(t *testing.T) {
 		want: outcome{Settle, "Active", "True Issued", "Present new", "k1 Current", 0},
 	}, {
 		name: "the copy was refused: the old one stays",
-		spec: renamed, keys: "k1 Current", previous: holds("k1"), refused: refusal403, refusedKey: "k1",
+		spec: renamed, keys: "k1 Current", previous: holds("k1"), refused: refusal403, hand: "k1",
 		want: outcome{Settle, "Active", "False WriteFailed", "Present key", "k1 Current", 30 * time.Second},
 	}, {
 		name: "the deletion was refused: said, and tried again",
@@ -258,15 +258,15 @@ func TestRename(t *testing.T) {
 	}, {
 		name: "renamed, and a late write of a lost key landed under the old name",
 		spec: renamed, keys: "k2 Current, k1 Superseded 3m", secret: "new", target: holds("k2"), previous: holds("k1"),
-		want: outcome{Record, "Active", "True Issued", "Present new", "k2 Current, k1 Retiring 1h", 0},
+		want: outcome{DeletePrevious, "Active", "True Issued", "Present new", "k2 Current, k1 Superseded 3m", 0},
 	}, {
 		name: "both names were written to: the wanted one's is the key, the other's retires",
 		spec: renamed, keys: "k2 Pending, k1 Superseded 3m", target: holds("k2"), previous: holds("k1"),
 		want: outcome{Record, "Pending", "False Issuing", "None", "k2 Current, k1 Retiring 1h", 0},
 	}, {
-		name: "renamed back before a later key was promoted: it retires",
+		name: "renamed back before a later key was promoted: it is, and then copied",
 		keys: "k2 Pending, k1 Current", target: holds("k1"), previous: holds("k2"),
-		want: outcome{Record, "Active", "False Issuing", "Present key", "k2 Retiring 1h, k1 Current", 0},
+		want: outcome{Record, "Active", "False Issuing", "Present key", "k2 Current, k1 Retiring 1h", 0},
 	}, {
 		name: "renamed without an API: nothing is copied",
 		spec: renamed, keys: "k1 Current", previous: holds("k1"), problem: noAPI,

@@ -26,7 +26,7 @@ type turn struct {
 	target   Held
 	previous Held
 	problem  *Problem
-	refused  string        // the key whose write was refused
+	refused  bool          // the last write of a Secret was
 	hand     string        // the key in our hands
 	waited   time.Duration // for how long it has been
 	behind   int           // auth servers that haven't seen the last write
@@ -75,19 +75,16 @@ func (r turn) observed(t *testing.T) Observed {
 		if s.Keys[i].Phase == v1alpha1.KeyCurrent {
 			s.Keys[i].DeliveredAt = &earlier
 		}
-		if nameOf(s.Keys[i].Digest) == r.hand {
-			s.Keys[i].IssuedAt = metav1.NewTime(start.Add(-r.waited))
-		}
 	}
 	o.Spread, o.ChangedAt = presence.Spread{Live: 3, Seen: 3 - r.behind}, start
 	for i := range r.behind {
 		o.Spread.Behind = append(o.Spread.Behind, string(rune('a'+i)))
 	}
 	if r.hand != "" {
-		o.Hand = Hand{Digest: digestOf(r.hand).String(), Spread: o.Spread}
+		o.Hand = Hand{Digest: digestOf(r.hand).String(), Spread: o.Spread, Waited: r.waited}
 	}
-	if r.refused != "" {
-		o.Refused, o.RefusedDigest = refusal403, digestOf(r.refused).String()
+	if r.refused {
+		o.Refused = refusal403
 	}
 	o.Use = Use{Known: !r.unknown, Last: map[string]time.Time{}}
 	for one := range strings.SplitSeq(r.used, ", ") {
@@ -246,9 +243,13 @@ func TestRotationSteps(t *testing.T) {
 		keys: "k2 Superseded -1h, k1 Current", target: holds("k1"),
 		want: turned{Issue, "k1 Current", "True Issued", "Propagating", "Present", "a", "", ""},
 	}, {
-		name: "refused: one is owed", spec: []edit{now}, triggers: "a", refused: "k2",
-		keys: "k2 Pending, k1 Current", target: holds("k1"),
-		want: turned{Settle, "k2 Superseded 0s, k1 Current", "False WriteFailed", "NotReady Propagating", "Present", "a", "", "30s"},
+		name: "refused: it stays in hand", spec: []edit{now}, triggers: "a", refused: true,
+		keys: "k2 Pending, k1 Current", target: holds("k1"), hand: "k2",
+		want: turned{Settle, "k2 Pending, k1 Current", "False WriteFailed", "AwaitingAuthServers", "Present", "a", "", "30s"},
+	}, {
+		name: "and is tried again", spec: []edit{now}, triggers: "a",
+		keys: "k2 Pending, k1 Current", target: holds("k1"), hand: "k2",
+		want: turned{Deliver, "k2 Pending, k1 Current", "True Issued", "", "Present", "a", "", ""},
 	}, {
 		name: "what was owed has arrived", spec: []edit{now}, triggers: "a",
 		keys: "k3 Pending, k2 Superseded 5m, k1 Current", target: holds("k3"), hand: "k3",
@@ -343,11 +344,11 @@ func TestPropagated(t *testing.T) {
 		again   time.Duration
 	}{
 		{"nobody reports", presence.Spread{}, 0, nil, "Unknown NoAuthServers", "no auth server reports", 0},
-		{"nobody reports any more", presence.Spread{Silent: []string{"a"}}, 0, nil, "Unknown NoAuthServers", "no auth server reports; not waited for, since they have stopped reporting: a", 0},
+		{"nobody reports any more", presence.Spread{Silent: []string{"a"}}, 0, nil, "Unknown NoAuthServers", "no auth server reports; not waited for, since they have stopped reporting, though they may serve what they knew: a", 0},
 		{"all", presence.Spread{Live: 3, Seen: 3}, 0, nil, "True Propagated", "seen by 3 of 3 auth servers", 0},
 		{"not all", presence.Spread{Live: 3, Seen: 1, Behind: []string{"b", "c"}, Again: 9 * time.Second}, 0, nil, "False Propagating", "seen by 1 of 3 auth servers, not by b, c", 9 * time.Second},
 		{"not all for long", presence.Spread{Live: 2, Seen: 1, Behind: []string{"b"}}, time.Minute, nil, "False Lagging", "seen by 1 of 2 auth servers, not by b", 0},
-		{"all that are waited for", presence.Spread{Live: 2, Seen: 2, Silent: []string{"c"}}, 0, nil, "True Propagated", "seen by 2 of 2 auth servers; not waited for, since they have stopped reporting: c", 0},
+		{"all that are waited for", presence.Spread{Live: 2, Seen: 2, Silent: []string{"c"}}, 0, nil, "Unknown ServersSilent", "seen by 2 of 2 auth servers; not waited for, since they have stopped reporting, though they may serve what they knew: c", 5 * time.Minute},
 		{"many", presence.Spread{Live: 9, Seen: 3, Behind: strings.Split("abcdef", "")}, 0, nil, "False Propagating", "seen by 3 of 9 auth servers, not by a, b, c, d and 2 more", 30 * time.Second},
 		{
 			"once true it stays", presence.Spread{Live: 4, Seen: 3, Behind: []string{"new"}}, 0,

@@ -21,7 +21,7 @@ type rule struct {
 	keys, secret, state, ready string
 	target, previous           Held
 	problem, refused           *Problem
-	refusedKey                 string
+	hand                       string // the key in our hands
 	want                       outcome
 }
 
@@ -95,8 +95,8 @@ func (r rule) observed(t *testing.T) Observed {
 	o := Observed{
 		Key: k, Target: r.target, Previous: r.previous, Problem: r.problem, Refused: r.refused, Hint: "ak_hint", Now: start,
 	}
-	if r.refusedKey != "" {
-		o.RefusedDigest = digestOf(r.refusedKey).String()
+	if r.hand != "" {
+		o.Hand = Hand{Digest: digestOf(r.hand).String()}
 	}
 	return o
 }

@@ -134,8 +134,9 @@ func TestTTLCountsFromFirstIssue(t *testing.T) {
 	w.wantEffective("key", "ends 0s")
 }
 
-// TestRefusedIssueIsNone: a key whose Secret was refused was never issued; its end
-// counts from when it is.
+// TestRefusedIssueIsNone: a key whose Secret was refused until it would have ended
+// was never issued; its end counts from when it is. The controller may die meanwhile,
+// or not.
 func TestRefusedIssueIsNone(t *testing.T) {
 	w := newWorld(t)
 	quota := &corev1.ResourceQuota{
@@ -145,18 +146,27 @@ func TestRefusedIssueIsNone(t *testing.T) {
 	w.must(w.client.Create(w.Context(), quota))
 	w.eventually("the quota holds", func() bool { return apierrors.IsForbidden(w.dryRun()) })
 	api := w.createAPI(v1alpha1.ProtectedAPISpec{KeyDefaults: &v1alpha1.KeyDefaults{TTL: "1h"}})
-	w.create("key", opens(api))
+	lives := w.controller()
+	for _, name := range []string{"key", "lives"} {
+		w.create(name, opens(api))
+	}
 	for range 3 {
 		w.reconcile("key")
-		w.want("key", "Pending | False WriteFailed | None | ")
-		w.wantEffective("key", "")
+		w.with(lives, "lives")
+		for _, name := range []string{"key", "lives"} {
+			w.want(name, "Pending | False WriteFailed | None | Pending")
+			w.wantEffective(name, "ends 1h")
+		}
 		w.later(time.Hour)
 	}
 	w.must(w.client.Delete(w.Context(), quota))
 	w.eventually("the quota is lifted", func() bool { return w.dryRun() == nil })
 	w.reconcile("key")
-	w.want("key", "Active | True Issued | Present key | Current")
-	w.wantEffective("key", "ends 1h")
+	w.with(lives, "lives")
+	for _, name := range []string{"key", "lives"} {
+		w.want(name, "Active | True Issued | Present "+name+" | Current")
+		w.wantEffective(name, "ends 1h")
+	}
 }
 
 // TestLostStatus: a key that is taken up again from its Secret ends when it would

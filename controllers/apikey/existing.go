@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,7 +56,7 @@ func (d *decision) acceptHash() Plan {
 func (d *decision) duplicated() bool { return d.Duplicate != "" }
 
 func (d *decision) duplicateMessage() string {
-	return fmt.Sprintf("APIKey %s is older and holds the same key for the same API: it keeps it, and requests count as its own; bring another key, or delete one of the two", d.Duplicate)
+	return fmt.Sprintf("APIKey %s holds the same key for the same API and keeps it: requests count as its own. Bring another key, rotate this one, or delete one of the two", d.Duplicate)
 }
 
 // givenKey reads the existing key of an APIKey that hasn't a key yet: the raw key
@@ -105,61 +106,97 @@ func shapedHint(raw key.Raw, format key.Format) string {
 	return format.Hint(raw)
 }
 
-// duplicate names the oldest APIKey of the same API that is older than this one
-// and holds one of these digests, "" if there is none.
-func (r *Reconciler) duplicate(ctx context.Context, k *v1alpha1.APIKey, digests ...string) (string, error) {
-	var oldest *v1alpha1.APIKey
-	for _, digest := range digests {
+// rival is an APIKey that holds a key of this one.
+type rival struct {
+	key    *v1alpha1.APIKey
+	digest string
+}
+
+// duplicate names the APIKey of the same API that keeps one of these keys from this
+// one, "" if there is none. What this one doesn't hold yet it doesn't get from anybody,
+// older or younger; what both hold is the first claim's. A key of which an APIKey knows
+// the hash only it never keeps from one that has the key itself.
+func (r *Reconciler) duplicate(ctx context.Context, k *v1alpha1.APIKey, claims map[string]bool) (string, error) {
+	var first *rival
+	for _, digest := range sortedKeys(claims) {
 		var keys v1alpha1.APIKeyList
 		if err := r.Client.List(ctx, &keys, client.MatchingFields{IndexDigest: digest}, client.UnsafeDisableDeepCopy); err != nil {
 			return "", err
 		}
+		own := rival{k, digest}
 		for i := range keys.Items {
-			other := &keys.Items[i]
-			if other.UID != k.UID && compile.APIName(other) == compile.APIName(k) && older(other, k) && (oldest == nil || older(other, oldest)) {
-				oldest = other
+			other := rival{&keys.Items[i], digest}
+			if other.key.UID == k.UID || compile.APIName(other.key) != compile.APIName(k) {
+				continue
+			}
+			keeps := other.before(own) || !knows(k, digest) && (!other.byHash() || own.byHash())
+			if keeps && (first == nil || other.before(*first)) {
+				first = &other
 			}
 		}
 	}
-	if oldest == nil {
+	switch {
+	case first == nil:
 		return "", nil
+	case first.key.Namespace != k.Namespace:
+		return "of another namespace", nil // whose names are none of this one's business
+	default:
+		return strconv.Quote(first.key.Name), nil
 	}
-	return client.ObjectKeyFromObject(oldest).String(), nil
 }
 
-// older orders APIKeys as auth servers do: by creation, then by name.
-func older(a, b *v1alpha1.APIKey) bool {
+// before orders claims to a key as auth servers do: by hash alone last, then by
+// creation, then by name.
+func (r rival) before(other rival) bool {
+	if r.byHash() != other.byHash() {
+		return other.byHash()
+	}
+	a, b := r.key, other.key
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
 	return client.ObjectKeyFromObject(a).String() < client.ObjectKeyFromObject(b).String()
 }
 
-// observeExisting reads what there is to say of a key that wasn't generated here:
-// one to be imported, imported, or to be adopted with its Secret.
+// byHash holds for a claim with nothing but the hash.
+func (r rival) byHash() bool { return compile.ByHash(r.key, r.digest) }
+
+// observeExisting reads what there is to say of keys that this APIKey may not have to
+// itself: one to be imported or to be adopted with its Secret, and those that it holds.
 func (r *Reconciler) observeExisting(ctx context.Context, o *Observed, s *secrets) error {
-	k := o.Key
-	var digests []string
-	if len(k.Status.Keys) == 0 && o.Target.Adoptable {
-		digests = append(digests, o.Target.Digest.String())
+	k, claims := o.Key, map[string]bool{}
+	for _, v := range k.Status.Keys {
+		claims[v.Digest] = true
 	}
-	if e := k.Spec.ExistingKey; e != nil {
-		if currentOf(k) == nil && len(digests) == 0 && o.Problem == nil && s.known.hand.raw.IsZero() {
-			var err error
-			if o.Given, s.given, err = r.givenKey(ctx, k, s.format); err != nil && !errors.As(err, &o.Problem) {
-				return err
-			}
-			if o.Given.Digest != "" {
-				digests = append(digests, o.Given.Digest)
-			}
+	adopts := len(k.Status.Keys) == 0 && o.Target.Adoptable
+	if adopts {
+		if err := strong(s.inTarget.raw); err != nil && !s.format.Matches(s.inTarget.raw) {
+			o.Target.Adoptable, adopts = false, false
+			o.Problem = orElse(o.Problem, &Problem{Reason: v1alpha1.ReasonWeakKey, Message: fmt.Sprintf("the key in Secret %q %v", SecretName(k), err)})
 		}
-		for _, v := range k.Status.Keys {
-			digests = append(digests, v.Digest)
+	}
+	if adopts {
+		claims[o.Target.Digest.String()] = true
+	} else if k.Spec.ExistingKey != nil && currentOf(k) == nil && o.Problem == nil && s.known.hand.raw.IsZero() {
+		var err error
+		if o.Given, s.given, err = r.givenKey(ctx, k, s.format); err != nil && !errors.As(err, &o.Problem) {
+			return err
+		}
+		if o.Given.Digest != "" {
+			claims[o.Given.Digest] = true
 		}
 	}
 	var err error
-	o.Duplicate, err = r.duplicate(ctx, k, digests...)
+	o.Duplicate, err = r.duplicate(ctx, k, claims)
 	return err
+}
+
+// orElse is the first problem, if there is one.
+func orElse(first, second *Problem) *Problem {
+	if first != nil {
+		return first
+	}
+	return second
 }
 
 // currentOf is the current key version, nil if there is none.

@@ -131,7 +131,7 @@ func TestDuplicates(t *testing.T) {
 	w.reconcile("b-younger")
 	w.want("a-older", "Active | True Issued | None | Current")
 	w.want("b-younger", "Pending | False DuplicateKey | None | ")
-	w.wantReady("b-younger", v1alpha1.ReasonDuplicateKey, w.namespace+"/a-older")
+	w.wantReady("b-younger", v1alpha1.ReasonDuplicateKey, `APIKey "a-older"`)
 	w.wantCondition("b-younger", v1alpha1.ConditionStalled, "True DuplicateKey")
 
 	w.must(w.client.Delete(w.Context(), w.key("a-older")))

@@ -106,7 +106,7 @@ func (m *model) checkSettled() {
 	if len(lasting) > 1 && !m.revoked() {
 		m.fail("more than one version has no deadline: %s", notation(lasting))
 	}
-	if o, _ := m.observe(nil, "", false); readyOf(status) == "True Issued" && m.hand == "" && m.mayRotate(o) && !strings.Contains(notation(status.Keys), "Retiring") {
+	if o, _ := m.observe(nil, false); readyOf(status) == "True Issued" && m.hand == "" && m.mayRotate(o) && !strings.Contains(notation(status.Keys), "Retiring") {
 		m.fail("a rotation is due, and doesn't begin: %s, triggers %q", notation(status.Keys), status.ObservedTriggers)
 	}
 	switch readyOf(status) {
@@ -158,8 +158,9 @@ func (m *model) retiresAtOnce(old v1alpha1.KeyVersion) bool {
 // mayRotate holds where spec asks for another key than the current one.
 func (m *model) mayRotate(o Observed) bool {
 	current, s, trigger := currentOf(o.Key), scheduleOf(o.Key), triggerOf(o.Key)
-	if current == nil {
-		return false
+	if current == nil { // nobody had the one before by its end
+		end := compile.EndOf(o.Key)
+		return end != nil && !m.now.Before(end.Time)
 	}
 	for _, v := range o.Key.Status.Keys {
 		if v.Phase == v1alpha1.KeyCurrent {
@@ -209,7 +210,7 @@ func (m *model) checkIdempotent() {
 	if m.refuseWrites || m.refuseDeletes {
 		return // it is tried again
 	}
-	o, _ := m.observe(nil, "", false)
+	o, _ := m.observe(nil, false)
 	if p := Decide(o); p.Step != Settle || !equality.Semantic.DeepEqual(p.Status, m.key.Status) {
 		m.fail("settled, and then %v", outcomeOf(p))
 	}

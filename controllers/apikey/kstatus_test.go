@@ -84,7 +84,7 @@ var waitedForRows = []waitedFor{
 	{"the Secret of somebody else", turn{target: foreign}, nil, "False SecretConflict", "", hasFailed},
 	{"the Secret of a former APIKey", turn{target: former}, nil, "False SecretTerminating", "", inProgress},
 	{"too many versions", turn{keys: "k4 Current, k3 Retiring 1h, k2 Retiring 1h, k1 Retiring 1h", target: noKey}, nil, "False TooManyVersions", "NotInUse", inProgress},
-	{"refused by the API server", turn{keys: "k1 Pending", refused: "k1"}, nil, "False WriteFailed", "Propagating", inProgress},
+	{"refused by the API server", turn{keys: "k1 Pending", refused: true}, nil, "False WriteFailed", "Propagating", inProgress},
 
 	{"no auth server", turn{keys: "k1 Current", target: holds("k1")}, func(o *Observed) { o.Spread.Live, o.Spread.Seen = 0, 0 }, "True Issued", "NoAuthServers", isCurrent},
 	{"not seen by all auth servers", turn{keys: "k1 Current", target: holds("k1"), behind: 1}, nil, "True Issued", "Propagating", isCurrent},

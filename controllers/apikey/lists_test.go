@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -21,7 +22,8 @@ import (
 // that a test puts here.
 type lists struct {
 	mu     sync.Mutex
-	names  map[string]sets.Set[string] // of Secrets, by the label with the uid
+	names  map[string]sets.Set[string]           // of Secrets, by the label with the uid
+	keys   map[string]sets.Set[client.ObjectKey] // that ever held a digest
 	leases []coordinationv1.Lease
 }
 
@@ -45,9 +47,15 @@ func (l *lists) client(c client.WithWatch) client.WithWatch {
 				list.Items = append(list.Items, l.leases...)
 				return nil
 			case *v1alpha1.APIKeyList:
-				return listIndexed(ctx, c, list, opts)
+				return l.listKeys(ctx, c, list, opts)
 			}
 			return c.List(ctx, list, opts...)
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			if k, ok := o.(*v1alpha1.APIKey); ok {
+				l.rememberKey(k)
+			}
+			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	})
 }
@@ -60,6 +68,17 @@ func (l *lists) remember(o client.Object) {
 			l.names = map[string]sets.Set[string]{}
 		}
 		l.names[uid] = l.names[uid].Union(sets.New(o.GetName()))
+	}
+}
+
+func (l *lists) rememberKey(k *v1alpha1.APIKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys == nil {
+		l.keys = map[string]sets.Set[client.ObjectKey]{}
+	}
+	for _, v := range k.Status.Keys {
+		l.keys[v.Digest] = l.keys[v.Digest].Union(sets.New(client.ObjectKeyFromObject(k)))
 	}
 }
 
@@ -85,22 +104,26 @@ func (l *lists) list(ctx context.Context, c client.Client, out *corev1.SecretLis
 	return nil
 }
 
-// listIndexed lists APIKeys by an index of the cache.
-func listIndexed(ctx context.Context, c client.Client, out *v1alpha1.APIKeyList, opts []client.ListOption) error {
+// listKeys lists APIKeys, those with a digest as the cache's index would.
+func (l *lists) listKeys(ctx context.Context, c client.Client, out *v1alpha1.APIKeyList, opts []client.ListOption) error {
 	options := (&client.ListOptions{}).ApplyOptions(opts)
 	if options.FieldSelector == nil {
 		return c.List(ctx, out, opts...)
 	}
-	var all v1alpha1.APIKeyList
-	if err := c.List(ctx, &all, client.InNamespace(options.Namespace)); err != nil {
-		return err
+	digest, ok := options.FieldSelector.RequiresExactMatch(IndexDigest)
+	if !ok {
+		return fmt.Errorf("no test lists by %s", options.FieldSelector)
 	}
-	for _, k := range all.Items {
-		matches := true
-		for _, want := range options.FieldSelector.Requirements() {
-			matches = matches && slices.Contains(indexes[want.Field](&k), want.Value)
+	l.mu.Lock()
+	names := l.keys[digest].UnsortedList()
+	l.mu.Unlock()
+	for _, name := range names {
+		var k v1alpha1.APIKey
+		err := c.Get(ctx, name, &k)
+		if client.IgnoreNotFound(err) != nil {
+			return err
 		}
-		if matches {
+		if err == nil && slices.Contains(indexes[IndexDigest](&k), digest) {
 			out.Items = append(out.Items, k)
 		}
 	}

@@ -3,13 +3,17 @@ package apikey
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -140,4 +144,27 @@ func TestLongProblems(t *testing.T) {
 	w.eventuallyReady("key", v1alpha1.ReasonInvalidTemplate)
 	w.wantReady("key", v1alpha1.ReasonInvalidTemplate, "function \"x")
 	w.wantEvents("key", v1alpha1.ReasonInvalidTemplate)
+}
+
+// TestRefusedIsNotALoop: the API server's refusal is told once, with one key, and
+// tried again later: the status that tells of it is no reason to try at once.
+func TestRefusedIsNotALoop(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.client.Create(w.Context(), &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "none"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceSecrets: resource.MustParse("0")}},
+	}))
+	w.eventually("the quota holds", func() bool { return apierrors.IsForbidden(w.dryRun()) })
+	w.manage()
+	w.create("key")
+	w.eventuallyReady("key", v1alpha1.ReasonWriteFailed)
+	first := w.key("key")
+	// Others are served meanwhile: what would loop has had its time.
+	for i := range 5 {
+		w.create(fmt.Sprintf("later-%d", i))
+		w.eventuallyReady(fmt.Sprintf("later-%d", i), v1alpha1.ReasonWriteFailed)
+	}
+	if diff := cmp.Diff(first.Status, w.key("key").Status); diff != "" {
+		t.Errorf("it goes on (-first +now)\n%s", diff)
+	}
 }

@@ -34,9 +34,20 @@ type recollection struct {
 	keys      []string
 	revision  string
 	changedAt time.Time
-	// waiting holds if somebody is to be told when auth servers have seen it.
-	waiting bool
+	// waiting is for whom the APIKey waits.
+	waiting patience
 }
+
+// patience is for whom an APIKey waits.
+type patience uint8
+
+const (
+	forNobody patience = iota
+	// forAll waits until all auth servers have seen the last change.
+	forAll
+	// forAny waits until there is any.
+	forAny
+)
 
 // of returns what is known of an APIKey, brought up to date with what was read.
 func (m *memory) of(k *v1alpha1.APIKey, now time.Time) *recollection {
@@ -83,15 +94,8 @@ func (m *memory) take(k *v1alpha1.APIKey, i issued, now time.Time) {
 	c.hand, c.published, c.took = i, "", now
 }
 
-// since is when the raw key was taken.
-func (m *memory) since(k *v1alpha1.APIKey) time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.keys[client.ObjectKeyFromObject(k)].took
-}
-
-// wait notes whether somebody is to be told.
-func (m *memory) wait(k *v1alpha1.APIKey, waiting bool) {
+// wait notes for whom an APIKey waits.
+func (m *memory) wait(k *v1alpha1.APIKey, waiting patience) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c := m.keys[client.ObjectKeyFromObject(k)]; c != nil {
@@ -107,19 +111,15 @@ func (m *memory) forget(name client.ObjectKey) {
 }
 
 // reached returns the APIKeys that wait for auth servers, and whose wait is over.
-func (m *memory) reached(roster *presence.Roster) []client.ObjectKey {
+// They are looked at, and then wait again or not.
+func (m *memory) reached(f presence.Floor) []client.ObjectKey {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var names []client.ObjectKey
 	for name, c := range m.keys {
-		if !c.waiting {
-			continue
-		}
-		s := roster.Spread(c.revision)
-		if c.published != "" {
-			s = roster.Spread(c.published)
-		}
-		if s.Live > 0 && everyone(s) {
+		over := c.published != "" && f.Delivers(c.published) || c.published == "" && f.Covers(c.revision)
+		if c.waiting == forAll && over || c.waiting == forAny && f.Anybody() {
+			c.waiting = forNobody
 			names = append(names, name)
 		}
 	}

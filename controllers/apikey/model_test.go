@@ -31,6 +31,7 @@ type model struct {
 
 	noAPI, refuseWrites, refuseDeletes bool
 
+	took   time.Time
 	hand   string // the raw key that is published and in the controller's memory
 	behind int    // how many of three auth servers have not seen it
 	used   bool   // replaced keys are, all the time
@@ -92,14 +93,11 @@ func (m *model) target() string { return SecretName(m.key) }
 
 // observe is what Reconciler.observe reads. A stale list shows no Secret but
 // those that status and spec name.
-func (m *model) observe(refused *Problem, refusedKey string, stale bool) (o Observed, previous string) {
+func (m *model) observe(refused *Problem, stale bool) (o Observed, previous string) {
 	o = Observed{Key: m.key.DeepCopy(), Target: m.held(m.target()), Refused: refused, Hint: "ak_hint", Now: m.now}
-	if refusedKey != "" {
-		o.RefusedDigest = digestOf(refusedKey).String()
-	}
 	o.Spread, o.ChangedAt = presence.Spread{Live: 3, Seen: 3 - m.behind}, start
 	if m.hand != "" {
-		o.Hand = Hand{Digest: digestOf(m.hand).String(), Spread: o.Spread}
+		o.Hand = Hand{Digest: digestOf(m.hand).String(), Spread: o.Spread, Waited: m.now.Sub(m.took)}
 	}
 	o.Use = Use{Known: true, Last: map[string]time.Time{}}
 	for _, v := range m.key.Status.Keys {
@@ -156,8 +154,8 @@ func (m *model) run(last int, stale bool) (settled bool) {
 	}()
 	c := &modelRun{model: m, last: last}
 	for range maxSteps {
-		o, previous := m.observe(c.refusal, c.refusedKey, stale)
-		c.refusal, c.refusedKey = nil, ""
+		o, previous := m.observe(c.refusal, stale)
+		c.refusal = nil
 		p := Decide(o)
 		if m.loud {
 			m.note("  %v", outcomeOf(p))
@@ -173,9 +171,8 @@ func (m *model) run(last int, stale bool) (settled bool) {
 // modelRun is one life of a controller.
 type modelRun struct {
 	*model
-	last       int
-	refusal    *Problem
-	refusedKey string
+	last    int
+	refusal *Problem
 }
 
 func (c *modelRun) apply(o Observed, p Plan, previous string) {
@@ -192,7 +189,7 @@ func (c *modelRun) apply(o Observed, p Plan, previous string) {
 		keys := []v1alpha1.KeyVersion{{Digest: digestOf(name).String(), Hint: hintOf(name), Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(c.now)}}
 		c.checkIssue(o, p)
 		p.Status.Keys = append(keys, p.Status.Keys...)
-		c.hand = name
+		c.hand, c.took = name, c.now
 		c.writeStatus(p.Status)
 	case Deliver:
 		c.checkDelivery(o)
@@ -247,7 +244,7 @@ func (c *modelRun) writeSecret(name, raw string) {
 	if c.refuseWrites {
 		c.note("  refused")
 		c.causes++
-		c.refusal, c.refusedKey, c.refused[raw] = refusal403, raw, true
+		c.refusal, c.refused[raw] = refusal403, true
 		return
 	}
 	decidedOn := -1

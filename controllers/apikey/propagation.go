@@ -21,11 +21,12 @@ func (d *decision) deliverable() bool {
 	if i < 0 || d.current() != nil && d.suspended() {
 		return false
 	}
-	return everyone(d.Hand.Spread) || !d.held(d.current()) && d.awaited() >= DeliverWithin
+	return everyone(d.Hand.Spread) || !d.held(d.current()) && d.Hand.Waited >= DeliverWithin
 }
 
-// awaited is for how long the key in hand has been published.
-func (d *decision) awaited() time.Duration { return d.Now.Sub(d.status.Keys[d.inHand()].IssuedAt.Time) }
+// silentRetry is how soon to look again whether a server that has stopped to report
+// is forgotten by now.
+const silentRetry = 5 * time.Minute
 
 // everyone holds for a write that all live auth servers have seen.
 func everyone(s presence.Spread) bool { return s.Seen == s.Live }
@@ -53,6 +54,8 @@ func (d *decision) reportPropagation() {
 	switch s := d.Spread; {
 	case s.Live == 0:
 		d.set(v1alpha1.ConditionPropagated, metav1.ConditionUnknown, v1alpha1.ReasonNoAuthServers, "no auth server reports"+silent(s))
+	case everyone(s) && len(s.Silent) > 0:
+		d.set(v1alpha1.ConditionPropagated, metav1.ConditionUnknown, v1alpha1.ReasonServersSilent, tell(s))
 	case everyone(s):
 		d.set(v1alpha1.ConditionPropagated, metav1.ConditionTrue, v1alpha1.ReasonPropagated, tell(s))
 	case d.Now.Sub(d.ChangedAt) >= DeliverWithin:
@@ -73,13 +76,16 @@ func (d *decision) propagationDeadline() time.Duration {
 	a := alarm{now: d.Now}
 	if c := meta.FindStatusCondition(d.status.Conditions, v1alpha1.ConditionPropagated); c != nil && c.Status != metav1.ConditionTrue {
 		a.in(d.Spread.Again)
-		if c.Status == metav1.ConditionFalse {
+		switch c.Reason {
+		case v1alpha1.ReasonPropagating:
 			a.in(d.ChangedAt.Add(DeliverWithin).Sub(d.Now))
+		case v1alpha1.ReasonServersSilent:
+			a.in(silentRetry)
 		}
 	}
 	if d.inHand() >= 0 {
 		a.in(d.Hand.Spread.Again)
-		a.in(DeliverWithin - d.awaited())
+		a.in(DeliverWithin - d.Hand.Waited)
 	}
 	return a.soonest
 }
@@ -118,7 +124,7 @@ func silent(s presence.Spread) string {
 	if len(s.Silent) == 0 {
 		return ""
 	}
-	return "; not waited for, since they have stopped reporting: " + enumerate(s.Silent)
+	return "; not waited for, since they have stopped reporting, though they may serve what they knew: " + enumerate(s.Silent)
 }
 
 func enumerate(names []string) string {

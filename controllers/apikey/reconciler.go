@@ -99,7 +99,7 @@ func (r *Reconciler) observe(ctx context.Context, name client.ObjectKey, refused
 	}
 	o := &Observed{Key: k, Now: r.Clock.Now()}
 	if refused != nil {
-		o.Refused, o.RefusedDigest = &refused.Problem, refused.digest
+		o.Refused = &refused.Problem
 	}
 	s := secrets{known: r.memory.of(k, o.Now)}
 	var err error

@@ -194,7 +194,7 @@ func rawIn(k *v1alpha1.APIKey, s *corev1.Secret) key.Raw {
 	var found key.Raw
 	for _, entry := range []string{entryName(k), s.Annotations[v1alpha1.AnnotationEntry]} {
 		if raw := key.NewRaw(string(s.Data[entry])); raw.InBounds() {
-			if found = raw; knows(k, raw) {
+			if found = raw; knows(k, raw.Digest().String()) {
 				return raw
 			}
 		}
@@ -202,9 +202,8 @@ func rawIn(k *v1alpha1.APIKey, s *corev1.Secret) key.Raw {
 	return found
 }
 
-// knows reports whether a raw key is one of an APIKey's.
-func knows(k *v1alpha1.APIKey, raw key.Raw) bool {
-	digest := raw.Digest().String()
+// knows reports whether a key is one of an APIKey's.
+func knows(k *v1alpha1.APIKey, digest string) bool {
 	return slices.ContainsFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == digest })
 }
 

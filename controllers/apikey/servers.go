@@ -37,7 +37,10 @@ func (r *Reconciler) observeServers(ctx context.Context, o *Observed, s *secrets
 				return err
 			}
 		}
-		o.Hand = Hand{Digest: s.hand.raw.Digest().String(), Spread: r.Roster.Spread(published)}
+		o.Hand = Hand{Digest: s.hand.raw.Digest().String(), Spread: r.Roster.Spread(published), Waited: o.Now.Sub(s.hand.at)}
+		if took := s.known.took; !s.known.hand.raw.IsZero() {
+			o.Hand.Waited = o.Now.Sub(took) // whatever became of the clock
+		}
 	}
 	o.Spread, o.ChangedAt = r.Roster.Spread(s.known.revision), s.known.changedAt
 	o.Use = Use{Last: map[string]time.Time{}, Known: r.Roster.Covers(o.Now.Add(-reportsFresh))}
@@ -88,10 +91,15 @@ func again(k *v1alpha1.APIKey, given key.Raw, hint string) issued {
 	return issued{}
 }
 
-// waits reports whether an APIKey is to be looked at again when auth servers have
-// seen more.
-func waits(s v1alpha1.APIKeyStatus) bool {
+// waits says for whom an APIKey with that status waits.
+func waits(s v1alpha1.APIKeyStatus) patience {
 	c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionPropagated)
-	rotation := meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionRotationPending)
-	return rotation || c != nil && c.Status != metav1.ConditionTrue
+	switch awaiting := reasonOf(&s, v1alpha1.ConditionRotationPending) == v1alpha1.ReasonAwaitingAuthServers; {
+	case c != nil && c.Reason == v1alpha1.ReasonNoAuthServers:
+		return forAny
+	case awaiting, c != nil && c.Status != metav1.ConditionTrue:
+		return forAll
+	default:
+		return forNobody
+	}
 }

@@ -124,7 +124,13 @@ func TestDeadServerIsNotWaitedFor(t *testing.T) {
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 1h")
 	w.report("a", w.revision())
 	w.with(r, "key")
-	w.wantCondition("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 1 of 1", "stopped reporting: dead")
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "Unknown ServersSilent", "seen by 1 of 1", "may serve what they knew: dead")
+	for range 61 { // until it is forgotten
+		w.later(time.Minute)
+		w.report("a", w.revision())
+		w.with(r, "key")
+	}
+	w.wantCondition("key", v1alpha1.ConditionPropagated, "True Propagated", "seen by 1 of 1")
 }
 
 // TestFirstIssueWaitsForAWhile: nobody has another key.
@@ -163,7 +169,7 @@ func TestHandSurvivesNothing(t *testing.T) {
 	w.with(r, "key")
 	w.report("a", w.revision())
 	w.with(r, "key")
-	w.want("key", "Active | True Issued | Present key | Current")
+	w.want("key", "Active | True Issued | Present key | Current, Superseded 10m, Superseded 10m")
 }
 
 // TestPropagationSurvivesRestart: what was seen stays seen.

@@ -6,10 +6,12 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -67,8 +69,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, m ctrl.Manager) error
 		For(&v1alpha1.APIKey{}).
 		Owns(&corev1.Secret{}).
 		Watches(&v1alpha1.APIKey{}, handler.EnqueueRequestsFromMapFunc(r.rivalsOf)).
-		Watches(&v1alpha1.ProtectedAPI{}, handler.EnqueueRequestsFromMapFunc(r.keysOf)).
-		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(r.keysSeen)).
+		Watches(&v1alpha1.ProtectedAPI{}, handler.EnqueueRequestsFromMapFunc(r.keysOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&coordinationv1.Lease{}, r.leaseHandler()).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysIn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)
@@ -88,9 +90,24 @@ func (r *Reconciler) rivalsOf(ctx context.Context, o client.Object) []reconcile.
 	return slices.DeleteFunc(rivals, func(q reconcile.Request) bool { return q.NamespacedName == client.ObjectKeyFromObject(k) })
 }
 
+// leaseHandler looks at each report once, and not at the one before it again.
+func (r *Reconciler) leaseHandler() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(ctx context.Context, now, before client.Object, q queue) {
+		for _, request := range r.keysSeen(ctx, now, before) {
+			q.Add(request)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, nil, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, e.ObjectOld, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, nil, q) },
+	}
+}
+
 // keysSeen returns the APIKeys that an auth server's report is news for.
-func (r *Reconciler) keysSeen(ctx context.Context, o client.Object) []reconcile.Request {
-	lease, ok := o.(*coordinationv1.Lease)
+func (r *Reconciler) keysSeen(ctx context.Context, now, before client.Object) []reconcile.Request {
+	lease, ok := now.(*coordinationv1.Lease)
 	if !ok {
 		return nil
 	}
@@ -99,11 +116,19 @@ func (r *Reconciler) keysSeen(ctx context.Context, o client.Object) []reconcile.
 		return nil
 	}
 	var requests []reconcile.Request
-	for _, name := range r.memory.reached(r.Roster) {
+	for _, name := range r.memory.reached(r.Roster.Floor()) {
 		requests = append(requests, reconcile.Request{NamespacedName: name})
 	}
+	known := map[presence.Use]bool{}
+	if before, ok := before.(*coordinationv1.Lease); ok {
+		for _, u := range presence.Used(before) {
+			known[u] = true
+		}
+	}
 	for _, u := range presence.Used(lease) {
-		requests = append(requests, r.usedSince(ctx, u)...)
+		if !known[u] {
+			requests = append(requests, r.usedSince(ctx, u)...)
+		}
 	}
 	return requests
 }
@@ -119,7 +144,8 @@ func (r *Reconciler) usedSince(ctx context.Context, u presence.Use) []reconcile.
 	for i := range keys.Items {
 		k := &keys.Items[i]
 		for _, v := range k.Status.Keys {
-			if presence.Beginning(v.Digest) == u.Beginning && newUse(v, u.At) {
+			last, _ := r.Roster.LastUsed(v.Digest) // not what a clock that is fast says
+			if presence.Beginning(v.Digest) == u.Beginning && newUse(v, last) {
 				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(k)})
 			}
 		}
@@ -139,7 +165,7 @@ func (r *Reconciler) keysIn(ctx context.Context, namespace client.Object) []reco
 
 func (r *Reconciler) list(ctx context.Context, options client.ListOption) []reconcile.Request {
 	var keys v1alpha1.APIKeyList
-	if err := r.Client.List(ctx, &keys, options); err != nil {
+	if err := r.Client.List(ctx, &keys, options, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing APIKeys from the cache")
 		return nil
 	}

@@ -21,9 +21,6 @@ func (d *decision) recordFacts() bool {
 			d.retire(previous) // the Secret was renamed just after it was written
 		}
 		d.promote(target)
-	case d.unpromoted(previous) && d.inTarget():
-		d.retire(previous)
-		return true
 	case d.unpromoted(previous):
 		d.promote(previous)
 		return true
@@ -61,7 +58,7 @@ func (d *decision) adopt() {
 	delivered := seconds(d.Now)
 	d.status.Keys = []v1alpha1.KeyVersion{{
 		Digest: d.Target.Digest.String(), Hint: d.Hint, Phase: v1alpha1.KeyCurrent,
-		IssuedAt: metav1.NewTime(d.Target.IssuedAt), DeliveredAt: &delivered,
+		IssuedAt: seconds(d.issuedAt()), DeliveredAt: &delivered,
 	}}
 	d.status.Hint = d.Hint
 	d.status.Effective = resolve(d.Key, d.API, d.issuedAt())
@@ -167,17 +164,12 @@ func (d *decision) retire(i int) {
 // supersede gives a deadline to a version that is still pending, not in the
 // Secret, and out of our hands: its raw key was in a controller's memory only, and
 // is lost. The write that was to deliver it may still land, so it is accepted for
-// a while, unless the API server has said that it refused that write. It also
-// stands for the rotation that is still owed, whose cause was recorded with it.
+// a while. It also stands for the rotation that is still owed, whose cause was
+// recorded with it.
 func (d *decision) supersede() {
 	target, previous, hand := d.heldBy(d.Target), d.heldBy(d.Previous), d.inHand()
 	for i := range d.status.Keys {
-		v := &d.status.Keys[i]
-		switch {
-		case v.Phase != v1alpha1.KeyPending || i == target || i == previous:
-		case v.Digest == d.RefusedDigest:
-			v.Phase, v.NotAfter = v1alpha1.KeySuperseded, d.deadline(0)
-		case i != hand:
+		if d.status.Keys[i].Phase == v1alpha1.KeyPending && i != target && i != previous && i != hand {
 			d.giveUp(i)
 		}
 	}
@@ -209,8 +201,11 @@ func (d *decision) dropMarkers() {
 	d.status.Keys = slices.DeleteFunc(d.status.Keys, d.ended)
 }
 
+// ended holds for versions whose deadline has passed, and for one that nobody has
+// had by the end that its API gave it: its issue begins anew.
 func (d *decision) ended(v v1alpha1.KeyVersion) bool {
-	return v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
+	never := v.Phase == v1alpha1.KeyPending && d.current() == nil && d.Key.Spec.ExpiresAt == nil && d.expired()
+	return never || v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
 }
 
 // accepted is how many versions auth servers accept.
@@ -258,9 +253,13 @@ func (d *decision) holds(h Held, v *v1alpha1.KeyVersion) bool {
 	return h.Digest != nil && h.Digest.String() == v.Digest
 }
 
-// deadline is a time from now, but not after the key's own end.
+// deadline is a time from now, in whole seconds and not too early unless it is now,
+// but not after the key's own end.
 func (d *decision) deadline(after time.Duration) *metav1.Time {
-	t := metav1.NewTime(d.Now.Add(after)).Rfc3339Copy()
+	if after > 0 {
+		after += time.Second - time.Nanosecond
+	}
+	t := seconds(d.Now.Add(after))
 	if end := d.end(); end != nil && end.Before(&t) {
 		t = *end
 	}

@@ -137,8 +137,14 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 	if out.State, err = state(k); err != nil {
 		out.Err = err
 	}
-	out.Versions = versions(k.Status.Keys)
+	out.Versions = versions(k)
 	return out
+}
+
+// ByHash reports whether an APIKey claims a key with nothing but its hash.
+func ByHash(k *v1alpha1.APIKey, digest string) bool {
+	e := k.Spec.ExistingKey
+	return e != nil && e.SHA256 != "" && digest == "sha256:"+e.SHA256
 }
 
 func state(k *v1alpha1.APIKey) (keyring.State, error) {
@@ -176,14 +182,14 @@ func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
 }
 
 // versions leaves out what isn't a digest: nobody can hold its raw key.
-func versions(in []v1alpha1.KeyVersion) []keyring.Version {
-	out := make([]keyring.Version, 0, len(in))
-	for _, v := range in {
+func versions(k *v1alpha1.APIKey) []keyring.Version {
+	out := make([]keyring.Version, 0, len(k.Status.Keys))
+	for _, v := range k.Status.Keys {
 		d, err := key.ParseDigest(v.Digest)
 		if err != nil {
 			continue
 		}
-		out = append(out, keyring.Version{Digest: d, Hint: v.Hint, NotAfter: deadline(v.NotAfter)})
+		out = append(out, keyring.Version{Digest: d, Hint: v.Hint, NotAfter: deadline(v.NotAfter), ByHash: ByHash(k, v.Digest)})
 	}
 	return out
 }

@@ -49,8 +49,8 @@ type server struct {
 type Spread struct {
 	// Live is how many auth servers there are, and Seen how many have the change.
 	Live, Seen int
-	// Behind are those that don't have it, and Silent those that aren't waited for,
-	// for they have stopped to renew their Leases.
+	// Behind are those that don't have it. Silent are those that didn't when they
+	// stopped to renew their Leases, so that they aren't waited for.
 	Behind, Silent []string
 	// Again is how soon one that is behind becomes silent if it doesn't renew its
 	// Lease; 0 if nothing is waited for.
@@ -159,6 +159,7 @@ func (r *Roster) Spread(revision string) Spread {
 	for _, s := range r.servers {
 		switch {
 		case s.forgotten():
+		case s.silent(s.looked) && reached(s.report.Seen, revision): // it had, and may be anywhere now
 		case s.silent(s.looked):
 			spread.Silent = append(spread.Silent, s.report.Identity)
 		case reached(s.report.Seen, revision):

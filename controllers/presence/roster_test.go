@@ -79,16 +79,17 @@ func TestSpread(t *testing.T) {
 	o.later(6 * time.Second)
 	o.want("100", Spread{Live: 3, Seen: 2, Behind: []string{"b"}, Again: soonest}) // until somebody has looked
 	o.observe()
-	o.want("100", Spread{Live: 1, Seen: 1, Silent: []string{"b", "c"}})
+	o.want("100", Spread{Live: 1, Seen: 1, Silent: []string{"b"}}) // c had seen it
+	o.want("101", Spread{Live: 1, Seen: 1, Silent: []string{"b", "c"}})
 	o.report("b", "100")
 	o.observe()
 	o.want("120", Spread{Live: 2, Seen: 1, Behind: []string{"b"}, Silent: []string{"c"}, Again: LeaseDuration})
 	o.later(time.Hour)
 	o.observe()
-	o.want("100", Spread{Silent: []string{"b"}}) // a is forgotten
+	o.want("101", Spread{Silent: []string{"b"}}) // a is forgotten
 	o.later(time.Second)
 	o.observe()
-	o.want("100", Spread{})
+	o.want("101", Spread{})
 	o.report("c", "100")
 	o.observe()
 	o.want("100", Spread{Live: 1, Seen: 1})
@@ -116,7 +117,7 @@ func TestWhatKeepsAServerAlive(t *testing.T) {
 		o.observe()
 		o.later(time.Second)
 		o.observe()
-		if got := o.roster.Spread("100"); got.Live == 1 != tt.alive || len(got.Silent) == 1 == tt.alive {
+		if got := o.roster.Spread("101"); got.Live == 1 != tt.alive || len(got.Silent) == 1 == tt.alive {
 			t.Errorf("%s: got %+v, alive is %v", name, got, tt.alive)
 		}
 	}

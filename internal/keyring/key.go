@@ -25,6 +25,7 @@ type Version struct {
 	Digest   key.Digest
 	Hint     string
 	NotAfter time.Time // zero: as long as the key
+	ByHash   bool      // the APIKey brought no more than the digest
 
 	mark *mark
 }

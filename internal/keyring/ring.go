@@ -193,7 +193,7 @@ func (r *Ring) put(ref reference, m Match, replaced *Key) {
 	found = append(found, m)
 	slices.SortStableFunc(found, func(a, b Match) int {
 		return cmp.Or(
-			cmp.Compare(a.Key.rank(), b.Key.rank()),
+			cmp.Compare(a.rank(), b.rank()),
 			older(a.Key.CreatedAt, b.Key.CreatedAt, a.Key.Name, b.Key.Name),
 		)
 	})
@@ -232,17 +232,22 @@ func (k *Key) holds(d key.Digest) bool {
 	return slices.ContainsFunc(k.Versions, func(v Version) bool { return v.Digest == d })
 }
 
-// rank orders keys that hold the same digest: a revoked one beats all, and one
-// that is being deleted leaves the digest to the others.
-func (k *Key) rank() int {
-	switch k.State {
-	case Revoked:
-		return 0
+// rank orders keys that hold the same digest: a revoked one beats all, but for one
+// that knows the digest only, which anybody may have read; and one that is being
+// deleted leaves the digest to the others.
+func (m Match) rank() int {
+	rank := 1
+	switch m.Key.State {
 	case Deleted:
-		return 2
+		return 4
+	case Revoked:
+		rank = 0
 	default:
-		return 1
 	}
+	if m.Version.ByHash {
+		rank += 2
+	}
+	return rank
 }
 
 // older orders by creation, then by name.
