@@ -43,7 +43,7 @@ type APIKey struct {
 	//
 	// +optional
 	// +default={"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the controller", "lastTransitionTime": "1970-01-01T00:00:00Z"}]}
-	Status APIKeyStatus `json:"status,omitempty"`
+	Status APIKeyStatus `json:"status,omitempty,omitzero"`
 }
 
 // APIKeySpec declares an API key.

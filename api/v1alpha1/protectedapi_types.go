@@ -34,7 +34,7 @@ type ProtectedAPI struct {
 	//
 	// +optional
 	// +default={"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the controller", "lastTransitionTime": "1970-01-01T00:00:00Z"}]}
-	Status ProtectedAPIStatus `json:"status,omitempty"`
+	Status ProtectedAPIStatus `json:"status,omitempty,omitzero"`
 }
 
 // ProtectedAPISpec declares an API that keys open.

@@ -111,6 +111,7 @@ func (r *Reconciler) keysSeen(ctx context.Context, now, before client.Object) []
 	if !ok {
 		return nil
 	}
+	r.Roster.Heed(lease)
 	if err := r.readLeases(ctx); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing Leases from the cache")
 		return nil

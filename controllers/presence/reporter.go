@@ -229,13 +229,20 @@ func (r *Reporter) fail(ctx context.Context, now time.Time, err error) {
 	}
 }
 
-// leave takes the Lease away, as well as can be: nobody shall wait for a server
-// that has gone.
+// leave tells what was used since the last report, and takes the Lease away, as well
+// as can be: nobody shall wait for a server that has gone.
 func (r *Reporter) leave(ctx context.Context) {
 	r.until.Store(nil)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	err := r.Leases.Delete(ctx, namePrefix+r.Identity, metav1.DeleteOptions{})
+	var err error
+	if r.window.fill(r.Uses); r.revision != "" && r.window.news() {
+		_, err = r.put(ctx, &Report{Identity: r.Identity, Renewed: r.Clock.Now(), Seen: r.seen, Used: r.window.uses()})
+	}
+	if err != nil {
+		log.FromContext(ctx).Info("what was used last couldn't be told", "lease", namePrefix+r.Identity, "error", err.Error())
+	}
+	err = r.Leases.Delete(ctx, namePrefix+r.Identity, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		log.FromContext(ctx).Info("the Lease couldn't be deleted; it is waited for another 15 seconds", "lease", namePrefix+r.Identity, "error", err.Error())
 	}

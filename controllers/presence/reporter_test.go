@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 )
 
 func TestAServerJoinsBeforeItLists(t *testing.T) {
@@ -192,6 +193,25 @@ func TestBothClocksCount(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, got, tt.want)
 		}
 	}
+}
+
+// What was used since the last report is told before the Lease goes.
+func TestLastUsesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBooth(t)
+		stop := b.run()
+		b.move("100")
+		b.at(time.Second)
+		b.do(func() { b.log = nil })
+		b.do(func() { b.uses.add(true, 3, 7) })
+		stop()
+		b.want("1s update 100 8@3m0s", "1s delete")
+		roster := NewRoster(clock.RealClock{})
+		roster.Heed(Report{Used: []Use{{Beginning: "0123456789abcdef", At: time.Now().Truncate(time.Minute)}}}.Lease("system"))
+		if at, ok := roster.LastUsed("sha256:0123456789abcdef"); !ok || !at.Equal(time.Now().Truncate(time.Minute)) {
+			t.Errorf("the controller knows of %v, %v", at, ok)
+		}
+	})
 }
 
 func TestAServerThatCannotLeave(t *testing.T) {

@@ -179,6 +179,17 @@ func (r *Roster) Spread(revision string) Spread {
 	return spread
 }
 
+// Heed takes what one Lease says of use. That of a server which has just left is in
+// no list any more.
+func (r *Roster) Heed(l *coordinationv1.Lease) {
+	now := r.clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, u := range Used(l) {
+		r.uses.add(u, now)
+	}
+}
+
 // LastUsed returns when any auth server, also one that is gone, last saw a digest
 // used, as far as they have told.
 func (r *Roster) LastUsed(digest string) (time.Time, bool) {

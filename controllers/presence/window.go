@@ -67,3 +67,8 @@ func (w *window) wrote() {
 		w.entries[i].written = true
 	}
 }
+
+// news reports whether anything wasn't written yet.
+func (w *window) news() bool {
+	return slices.ContainsFunc(w.entries, func(e entry) bool { return !e.written })
+}
