@@ -74,9 +74,10 @@ func (w *workloads) rotate(t *testing.T, trigger string) {
 		return version(key, old.Digest).Digest == "", fmt.Sprintf("status is %+v", key.Status)
 	})
 	// So the auth servers do report, and the rotation waited for them.
-	if c := meta.FindStatusCondition(w.apiKey(t).Status.Conditions, v1alpha1.ConditionPropagated); c == nil || c.Status != metav1.ConditionTrue {
-		t.Errorf("the condition Propagated is %+v, want True", c)
-	}
+	until(t, trigger+": all auth servers have seen that", patience, func() (bool, string) {
+		c := meta.FindStatusCondition(w.apiKey(t).Status.Conditions, v1alpha1.ConditionPropagated)
+		return c != nil && c.Status == metav1.ConditionTrue, fmt.Sprintf("the condition is %+v", c)
+	})
 	w.calls(t, "caller", 20)
 	w.wantAllAllowed(t, "caller")
 

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 // firstPort and lastPort are below the ports that systems choose for outgoing
@@ -39,11 +41,14 @@ func FreePorts(n int) ([]int, error) {
 	return nil, errors.New("no free ports")
 }
 
-// silent reports whether nobody listens on a port.
+// silent reports whether nobody listens on a port. It asks and doesn't try to listen:
+// a program that is started at that moment has a copy of our listener until it is
+// itself, and keeps the port taken after we have closed ours.
 func silent(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+	if err == nil {
+		_ = c.Close() // somebody's
 		return false
 	}
-	return l.Close() == nil
+	return errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -1,6 +1,8 @@
 package proxies
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,8 +12,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/hack/process"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
@@ -204,9 +209,18 @@ func startUpstream(t *testing.T) *upstream {
 
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	// The port is ours. But a program that is just being started has a copy of what
+	// listened there before, until it is itself.
+	var l net.Listener
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		var err error
+		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", address); errors.Is(err, syscall.EADDRINUSE) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", address, err)
 	}
 	return l
 }
