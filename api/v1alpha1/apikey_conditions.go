@@ -93,7 +93,7 @@ const ConditionStalled = "Stalled"
 
 // ConditionPropagated says whether all live auth servers have seen the last change
 // of spec or status.keys. It speaks of that change: servers that start later read
-// everything first.
+// everything first. Absent as long as there is no key.
 const ConditionPropagated = "Propagated"
 
 // Reasons of Propagated.

@@ -9,17 +9,17 @@ package v1alpha1
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || duration(self.overlap) < duration(self.interval)",message="overlap must be shorter than interval",fieldPath=".overlap"
 type Rotation struct {
-	// interval is how old a raw key gets before it is replaced, 10m to 87600h.
-	// Unset: the API's default, else it isn't replaced by age.
+	// interval is how old a raw key gets before it is replaced, 10m to 87600h (720h
+	// are 30 days). Unset: the API's default, else it isn't replaced by age.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="must be from 10m to 87600h"
 	Interval Duration `json:"interval,omitempty"`
 
 	// overlap is how long a replaced key is still accepted, 0s to 8760h, but not
-	// beyond expiresAt. Under 0s it ends at once, and those who still hold it are
-	// denied. Unset: the API's default, else 1h, but at most half of interval. Set,
-	// but not shorter than an interval that is the API's default: half of that.
+	// beyond expiresAt. With 0s it ends at once, and those who still hold it are
+	// denied. Unset: the API's default, else 1h, but at most half of interval. Where
+	// interval is the API's default, and overlap isn't shorter, half of interval.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8760h')",message="must be from 0s to 8760h"

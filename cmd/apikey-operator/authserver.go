@@ -62,13 +62,15 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 
 // newReporter wires what tells the controller of this auth server.
 func newReporter(c *config, f *feed.Feed, ring *keyring.Ring) (*presence.Reporter, error) {
-	hostname, err := os.Hostname()
-	if err != nil {
-		hostname = "" // what follows it tells servers apart
-	}
-	identity, err := presence.NewIdentity(hostname, rand.Reader)
-	if err != nil {
-		return nil, err
+	identity := c.identity
+	if identity == "" {
+		hostname, err := os.Hostname()
+		if err != nil {
+			hostname = "" // what follows it tells servers apart
+		}
+		if identity, err = presence.NewIdentity(hostname, rand.Reader); err != nil {
+			return nil, err
+		}
 	}
 	leases, err := coordinationv1.NewForConfig(c.rest)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -29,7 +30,7 @@ type options struct {
 	leaseNamespace                  string
 	defaultAPIHosts, hostClaims     []string
 	trustedCallers, trustedProxies  []string
-	auditLog                        string
+	auditLog, identity              string
 }
 
 // config is what the flags mean.
@@ -44,6 +45,7 @@ type config struct {
 	trustedCallers                []netip.Prefix
 	trustedProxies                []netip.Prefix
 	auditLog                      string
+	identity                      string
 }
 
 func (o *options) bind(f *pflag.FlagSet, r roles) {
@@ -64,6 +66,7 @@ func (o *options) bind(f *pflag.FlagSet, r roles) {
 		f.StringSliceVar(&o.defaultAPIHosts, "default-api-hosts", nil, "hosts for which keys of the default API are accepted where the gateway names no API: <host>, *.<domain> or *; never those that --host-claims covers")
 		f.StringSliceVar(&o.trustedCallers, "trusted-callers", []string{"127.0.0.0/8", "::1"}, "addresses or CIDR blocks of the gateways that may ask, and whose forwarded headers are believed")
 		f.StringSliceVar(&o.trustedProxies, "trusted-proxies", nil, "addresses or CIDR blocks of proxies in front of the gateway, believed when they name the client in X-Forwarded-For")
+		f.StringVar(&o.identity, "identity", "", "name of this auth server in its Lease, which no other one may have: in a Pod the Pod's; unset: the host's name and something random")
 		f.StringVar(&o.auditLog, "audit-log", "", "file that the audit log is appended to, or - for stdout; unset: none")
 	}
 }
@@ -74,7 +77,7 @@ func (o *options) complete(r roles) (*config, error) {
 		grpcAddress: o.grpcAddress, httpAddress: o.httpAddress,
 		healthAddress: o.healthAddress, metricsAddress: o.metricsAddress,
 		leaderElect: o.leaderElect, leaseNamespace: leaseNamespace(o.leaseNamespace),
-		auditLog: o.auditLog,
+		auditLog: o.auditLog, identity: o.identity,
 	}
 	var err error
 	if c.logger, err = o.newLogger(); err != nil {
@@ -95,6 +98,9 @@ func (o *options) complete(r roles) (*config, error) {
 	}
 	if r.authserver && len(c.trustedCallers) == 0 {
 		return nil, fmt.Errorf("--trusted-callers: is empty, so that every request would be denied")
+	}
+	if problems := validation.IsDNS1123Label(o.identity); o.identity != "" && len(problems) > 0 {
+		return nil, fmt.Errorf("--identity %s: %s", o.identity, strings.Join(problems, "; "))
 	}
 	for _, claim := range o.hostClaims {
 		g, err := keyring.ParseGrant(claim)

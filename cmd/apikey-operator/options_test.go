@@ -49,6 +49,7 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		{"an address without a port", "--grpc-address=127.0.0.1", "--grpc-address 127.0.0.1"},
 		{"every caller trusted", "--trusted-callers=0.0.0.0/0", "--trusted-callers 0.0.0.0/0: holds every address"},
 		{"every IPv6 caller trusted", "--trusted-callers=::/0", "--trusted-callers ::/0: holds every address"},
+		{"no name", "--identity=Not_a_name", "--identity Not_a_name: "},
 		{"no caller trusted", "--trusted-callers=", "--trusted-callers: is empty"},
 		{"every proxy trusted", "--trusted-proxies=0.0.0.0/0", "--trusted-proxies 0.0.0.0/0: holds every address"},
 		{"a proxy that is no address", "--trusted-proxies=lb.example", "--trusted-proxies lb.example: must be an IP address or a CIDR block"},

@@ -91,7 +91,13 @@ func (r *Reconciler) issue(ctx context.Context, o Observed, s secrets, p Plan) e
 		Digest: next.raw.Digest().String(), Hint: next.hint, Phase: v1alpha1.KeyPending, IssuedAt: metav1.NewTime(next.at),
 	}}, p.Status.Keys...)
 	r.memory.take(o.Key, next, o.Now)
-	return r.writeStatus(ctx, o, p.Status)
+	if err := r.writeStatus(ctx, o, p.Status); err != nil {
+		return err
+	}
+	if p.Lost {
+		r.Recorder.Eventf(o.Key, nil, corev1.EventTypeWarning, "KeyLost", "Issue", "Secret %q doesn't hold the raw key any more: another one is issued", o.Key.Status.SecretName)
+	}
+	return nil
 }
 
 // deliver writes the raw key in hand to the Secret.
@@ -184,16 +190,24 @@ func (r *Reconciler) writeStatus(ctx context.Context, o Observed, want v1alpha1.
 		}
 	}
 	if now, was := currentOf(k), currentOf(o.Key); now != nil && was != nil && now.Digest != was.Digest {
-		r.Recorder.Eventf(k, nil, corev1.EventTypeNormal, "Rotated", "Reconcile", "the key is %s now; %s", now.Hint, farewell(k, was.Digest))
+		r.Recorder.Eventf(k, nil, corev1.EventTypeNormal, "Rotated", "Reconcile", "the key is %s now; %s", shown(now), farewell(k, was.Digest))
 	}
 	return nil
+}
+
+// shown is what may be shown of a key.
+func shown(v *v1alpha1.KeyVersion) string {
+	if v.Hint == "" {
+		return "an imported one"
+	}
+	return v.Hint
 }
 
 // farewell says what becomes of a replaced key.
 func farewell(k *v1alpha1.APIKey, digest string) string {
 	for _, v := range k.Status.Keys {
 		if v.Digest == digest && v.NotAfter != nil {
-			return fmt.Sprintf("the one before, %s, ends at %s at the latest", v.Hint, text(v.NotAfter.Time))
+			return fmt.Sprintf("the one before, %s, ends at %s at the latest", shown(&v), text(v.NotAfter.Time))
 		}
 	}
 	return "the one before has ended"

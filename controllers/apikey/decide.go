@@ -163,6 +163,9 @@ type Plan struct {
 	Status v1alpha1.APIKeyStatus
 	// Again is how soon to look again without being told; zero is never.
 	Again time.Duration
+	// Lost holds if a key is issued because the one before isn't in its Secret any
+	// more.
+	Lost bool
 }
 
 // settles reports whether there is nothing to look at again: where what is accepted
@@ -208,8 +211,7 @@ func (d *decision) next() Plan {
 	case current == nil && d.Duplicate != "":
 		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
 	case d.needsSecret() && d.conflict():
-		return d.waiting(v1alpha1.ReasonSecretConflict,
-			fmt.Sprintf("Secret %q belongs to somebody else and is not touched: delete it, or choose another spec.secret.name", SecretName(d.Key)), conflictRetry)
+		return d.waiting(v1alpha1.ReasonSecretConflict, d.conflictMessage(), conflictRetry)
 	case d.needsSecret() && (d.Target.Ownership == Former || d.Target.Terminating):
 		return d.waiting(v1alpha1.ReasonSecretTerminating,
 			fmt.Sprintf("Secret %q is of a former APIKey or being deleted; waiting for it to go", SecretName(d.Key)), collectionRetry)
@@ -306,7 +308,7 @@ func (d *decision) issue() Plan {
 	d.status.State = d.standing()
 	d.status.NextRotationAt = d.schedule.next(d.Now, d.end())
 	d.propagating()
-	return Plan{Step: Issue, Status: d.status}
+	return Plan{Step: Issue, Status: d.status, Lost: !first && !d.held(d.current())}
 }
 
 // unlessRefused does a step, unless the API server has just refused one.

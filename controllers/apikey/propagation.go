@@ -44,6 +44,10 @@ func (d *decision) await() Plan {
 // spec or of what is accepted: other writes of status don't restart it.
 func (d *decision) reportPropagation() {
 	before := meta.FindStatusCondition(d.status.Conditions, v1alpha1.ConditionPropagated)
+	if len(d.status.Keys) == 0 && len(d.Key.Status.Keys) == 0 {
+		d.clear(v1alpha1.ConditionPropagated) // there is nothing to accept yet
+		return
+	}
 	if !sameVersions(d.status.Keys, d.Key.Status.Keys) {
 		d.propagating()
 		return

@@ -62,7 +62,7 @@ func TestLostSecret(t *testing.T) {
 				t.Errorf("looks again in %v, want %v", result.RequeueAfter, DefaultOverlap)
 			}
 			w.want(row.name, "Active | True Issued | Present "+row.name+" | Current, Retiring 1h")
-			w.wantTold("Normal Issued", "Normal Rotated the key is ak_", "Normal Issued")
+			w.wantTold("Normal Issued", "Warning KeyLost", "Normal Rotated the key is ak_", "Normal Issued")
 			if w.raw(row.name) == before {
 				t.Error("the lost key is back")
 			}

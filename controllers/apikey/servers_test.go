@@ -243,7 +243,7 @@ func TestEndsInUse(t *testing.T) {
 		w.report("a", w.revision(), presence.Use{Beginning: presence.Beginning(old), At: w.clock.Now().Truncate(time.Minute)})
 		w.with(r, "key")
 	}
-	w.wantTold("Warning EndsInUse the previous key ak_")
+	w.wantTold("Warning EndsInUse the previous key, ak_")
 }
 
 // TestMetricsAreNamed as the documents say.

@@ -25,6 +25,9 @@ func (d *decision) recordUse() {
 		v := &d.status.Keys[i]
 		if last, ok := d.Use.Last[v.Digest]; ok && newUse(*v, last) {
 			at := seconds(last)
+			if at.Before(&v.IssuedAt) {
+				at = v.IssuedAt // in that minute
+			}
 			v.LastUsedAt = &at
 		}
 	}
@@ -72,11 +75,13 @@ func (d *decision) retiredAt() time.Time {
 	}
 }
 
-// recent is how long ago counts as in use, and how long before its end a replaced
-// key that is in use is warned of.
-func (d *decision) recent(v *v1alpha1.KeyVersion) time.Duration {
-	return min(max(v.NotAfter.Sub(d.retiredAt())/4, 2*useGrain), time.Hour)
+// soon is how long before its end a replaced key that is in use is warned of.
+func (d *decision) soon(v *v1alpha1.KeyVersion) time.Duration {
+	return min(v.NotAfter.Sub(d.retiredAt())/4, time.Hour)
 }
+
+// recent is how long ago counts as in use.
+func (d *decision) recent(v *v1alpha1.KeyVersion) time.Duration { return max(d.soon(v), 2*useGrain) }
 
 // inUse reports whether a replaced key was used of late.
 func (d *decision) inUse(v *v1alpha1.KeyVersion) bool {
@@ -95,12 +100,12 @@ func (d *decision) reportUse() {
 	case !d.inUse(v):
 		d.set(v1alpha1.ConditionPreviousKeyInUse, metav1.ConditionFalse, v1alpha1.ReasonNotInUse,
 			fmt.Sprintf("no auth server has seen the previous key of late; it ends at %s", ends))
-	case left <= d.recent(v):
+	case left <= d.soon(v):
 		d.set(v1alpha1.ConditionPreviousKeyInUse, metav1.ConditionTrue, v1alpha1.ReasonEndsInUse,
-			fmt.Sprintf("the previous key %s is still used, and ends at %s: restart or reload what holds it", v.Hint, ends))
+			fmt.Sprintf("the previous key, %s, is still used, and ends at %s: restart or reload what holds it", shown(v), ends))
 	default:
 		d.set(v1alpha1.ConditionPreviousKeyInUse, metav1.ConditionTrue, v1alpha1.ReasonInUse,
-			fmt.Sprintf("the previous key %s is still used; it ends at %s", v.Hint, ends))
+			fmt.Sprintf("the previous key, %s, is still used; it ends at %s", shown(v), ends))
 	}
 }
 
@@ -110,9 +115,9 @@ func (d *decision) useDeadlines(a *alarm) {
 	if v == nil {
 		return
 	}
-	if recent := d.recent(v); d.inUse(v) {
-		a.in(v.NotAfter.Add(-recent).Sub(d.Now))
-		a.in(v.LastUsedAt.Add(recent).Sub(d.Now))
+	if d.inUse(v) {
+		a.in(v.NotAfter.Add(-d.soon(v)).Sub(d.Now))
+		a.in(v.LastUsedAt.Add(d.recent(v)).Sub(d.Now))
 	}
 	if d.schedule.whenUnused {
 		for _, v := range d.status.Keys {

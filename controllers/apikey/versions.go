@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -95,6 +96,14 @@ func (d *decision) heldBy(h Held) int {
 // knows reports whether a Secret holds a version, whoever owns it.
 func (d *decision) knows(h Held) bool {
 	return slices.ContainsFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return d.holds(h, &v) })
+}
+
+func (d *decision) conflictMessage() string {
+	name := SecretName(d.Key)
+	if e := d.Key.Spec.ExistingKey; e != nil && e.SecretKeyRef != nil && e.SecretKeyRef.Name == name {
+		return fmt.Sprintf("Secret %q is the one to import from, which is only read: set spec.secret.name to another name, for the Secret that the key is copied into", name)
+	}
+	return fmt.Sprintf("Secret %q belongs to somebody else and is not touched: delete it, or choose another spec.secret.name", name)
 }
 
 // unpromoted reports whether a version isn't known to have reached a Secret, and is

@@ -90,7 +90,11 @@ Try it by hand, in another terminal:
   curl -i -H 'Host: api.billoget.com' -H "Authorization: Bearer $KEY" http://%s/api/public/budgets    # Envoy
   curl -i -H 'Host: api.billoget.com' -H "Authorization: Bearer $KEY" http://%s/api/public/budgets    # nginx
 
-  kubectl patch apikey -n shop shopify --type=merge -p '{"spec":{"state":"Suspended"}}'   # and curl again
+  edit() { kubectl patch apikey -n shop shopify --type=merge -p "{\"spec\":$1}"; }
+  edit '{"state":"Suspended"}'                    # and curl again
+  edit '{"state":"Active"}'
+  edit '{"rotation":{"trigger":"today"}}'         # a new key in the Secret, the old one for an hour more
+  edit '{"state":"Revoked"}'                      # for good
 
 Logs are in %s. Ctrl-C ends it all.
 `, kubeconfig, s.KubectlPath(), s.Envoy, s.Nginx, dir)

@@ -148,6 +148,7 @@ func (s *Stack) StartController(name string) (*Program, error) {
 // log is in Dir, <name>.audit.log.
 func (s *Stack) StartAuthServer(name string) (*Program, error) {
 	return s.start(name, "authserver", append([]string{
+		"--identity=" + name, // also when it is started again
 		"--audit-log=" + filepath.Join(s.Dir, name+".audit.log"),
 		"--default-api-hosts=*", "--host-claims=apis=*.billoget.com,apis=api.stax.ai,apis=api.staxbill.com,apis=your-billstack.com",
 	}, s.AuthServerArgs...)...)
