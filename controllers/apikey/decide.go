@@ -288,6 +288,9 @@ func (d *decision) issue() Plan {
 	if first && d.Duplicate != "" {
 		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
 	}
+	if first && d.Key.Spec.ExistingKey != nil && d.Given.Digest == "" {
+		return d.waiting(v1alpha1.ReasonExistingKeyNotFound, "spec.existingKey: can't be read now; no other key is issued in its place", conflictRetry)
+	}
 	if !d.owed() {
 		// Else it is issued again for what came before: should that key turn up instead
 		// of this one, a trigger that is newer has still to rotate.

@@ -70,6 +70,7 @@ func (m *memory) of(k *v1alpha1.APIKey, now time.Time) *recollection {
 func (c *recollection) update(k *v1alpha1.APIKey, now time.Time) {
 	if keys := enforced(k.Status.Keys); c.revision == "" || c.spec != k.Generation || !slices.Equal(c.keys, keys) {
 		c.spec, c.keys, c.revision, c.changedAt = k.Generation, keys, k.ResourceVersion, now
+		c.waiting = forAll // from now on, and not from when that is in status
 	}
 	if c.hand.raw.IsZero() {
 		return
@@ -91,7 +92,7 @@ func (m *memory) take(k *v1alpha1.APIKey, i issued, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.keys[client.ObjectKeyFromObject(k)]
-	c.hand, c.published, c.took = i, "", now
+	c.hand, c.published, c.took, c.waiting = i, "", now, forAll
 }
 
 // wait notes for whom an APIKey waits.
