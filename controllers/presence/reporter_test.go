@@ -32,6 +32,24 @@ func TestAServerJoinsBeforeItLists(t *testing.T) {
 	})
 }
 
+// A server that starts again under its name goes on with its Lease, and joins all the
+// same: what the one before had seen is none of its business.
+func TestAServerThatStartsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBooth(t)
+		b.store(Report{Identity: "a", Renewed: time.Now(), Seen: "90"}.Lease("system"))
+		stop := b.run()
+		b.want("0s create", "0s get", "0s update", "0s relist", "0s feed starts")
+		b.wantCurrent(false)
+		b.at(time.Second)
+		b.move("100")
+		b.wantCurrent(true)
+		b.want("1s update 100")
+		stop()
+		b.want("1s delete")
+	})
+}
+
 func TestRenewals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBooth(t)
