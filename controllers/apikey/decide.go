@@ -253,7 +253,7 @@ func (d *decision) inPlace() Plan {
 		return d.issue()
 	case d.policy.scopes != nil:
 		return d.settle(d.standing(), metav1.ConditionFalse, d.policy.scopes.Reason, d.policy.scopes.Message)
-	case d.duplicated():
+	case d.Duplicate != "":
 		return d.settle(d.standing(), metav1.ConditionFalse, v1alpha1.ReasonDuplicateKey, d.duplicateMessage())
 	case d.suspended():
 		return d.settle(v1alpha1.StateSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
@@ -284,10 +284,7 @@ func (d *decision) issue() Plan {
 	if d.Refused != nil {
 		return d.waiting(d.Refused.Reason, d.Refused.Message, conflictRetry)
 	}
-	first := d.current() == nil
-	if first && d.Duplicate != "" {
-		return d.waiting(v1alpha1.ReasonDuplicateKey, d.duplicateMessage(), conflictRetry)
-	}
+	first, lost := d.current() == nil, d.current() != nil && !d.held(d.current())
 	if first && d.Key.Spec.ExistingKey != nil && d.Given.Digest == "" {
 		return d.waiting(v1alpha1.ReasonExistingKeyNotFound, "spec.existingKey: can't be read now; no other key is issued in its place", conflictRetry)
 	}
@@ -305,13 +302,13 @@ func (d *decision) issue() Plan {
 	if first && d.Given.Hashed {
 		return d.acceptHash()
 	}
-	if first || !d.held(d.current()) {
+	if first || lost {
 		d.ready(metav1.ConditionFalse, v1alpha1.ReasonIssuing, "the raw key is on its way into its Secret")
 	}
 	d.status.State = d.standing()
 	d.status.NextRotationAt = d.schedule.next(d.Now, d.end())
 	d.propagating()
-	return Plan{Step: Issue, Status: d.status, Lost: !first && !d.held(d.current())}
+	return Plan{Step: Issue, Status: d.status, Lost: lost}
 }
 
 // unlessRefused does a step, unless the API server has just refused one.

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,9 +52,6 @@ func (d *decision) acceptHash() Plan {
 	d.reportPropagation()
 	return Plan{Step: Record, Status: d.status}
 }
-
-// duplicated holds for a key that an older APIKey keeps to itself.
-func (d *decision) duplicated() bool { return d.Duplicate != "" }
 
 func (d *decision) duplicateMessage() string {
 	return fmt.Sprintf("APIKey %s holds the same key for the same API and keeps it: requests count as its own. Bring another key, rotate this one, or delete one of the two", d.Duplicate)
@@ -172,7 +170,7 @@ func (r *Reconciler) observeExisting(ctx context.Context, o *Observed, s *secret
 	if adopts {
 		if err := strong(s.inTarget.raw); err != nil && !s.format.Matches(s.inTarget.raw) {
 			o.Target.Adoptable, adopts = false, false
-			o.Problem = orElse(o.Problem, &Problem{Reason: v1alpha1.ReasonWeakKey, Message: fmt.Sprintf("the key in Secret %q %v", SecretName(k), err)})
+			o.Problem = cmp.Or(o.Problem, &Problem{Reason: v1alpha1.ReasonWeakKey, Message: fmt.Sprintf("the key in Secret %q %v", SecretName(k), err)})
 		}
 	}
 	if adopts {
@@ -191,23 +189,8 @@ func (r *Reconciler) observeExisting(ctx context.Context, o *Observed, s *secret
 	return err
 }
 
-// orElse is the first problem, if there is one.
-func orElse(first, second *Problem) *Problem {
-	if first != nil {
-		return first
-	}
-	return second
-}
-
-// currentOf is the current key version, nil if there is none.
-func currentOf(k *v1alpha1.APIKey) *v1alpha1.KeyVersion {
-	for i := range k.Status.Keys {
-		if k.Status.Keys[i].Phase == v1alpha1.KeyCurrent {
-			return &k.Status.Keys[i]
-		}
-	}
-	return nil
-}
+// currentOf is an APIKey's current key version, nil if there is none.
+func currentOf(k *v1alpha1.APIKey) *v1alpha1.KeyVersion { return currentIn(k.Status.Keys) }
 
 // orphaned reports whether a Secret says that it was made for an APIKey of this
 // name, and that nobody owns it.

@@ -75,16 +75,12 @@ func (c *recollection) update(k *v1alpha1.APIKey, now time.Time) {
 	if c.hand.raw.IsZero() {
 		return
 	}
-	digest := c.hand.raw.Digest().String()
-	for _, v := range k.Status.Keys {
-		if v.Digest == digest && v.Phase == v1alpha1.KeyPending {
-			if c.published == "" {
-				c.published = k.ResourceVersion
-			}
-			return
-		}
+	switch pending := pendingIn(k.Status.Keys, c.hand.raw.Digest().String()) >= 0; {
+	case !pending:
+		c.hand, c.published = issued{}, ""
+	case c.published == "":
+		c.published = k.ResourceVersion
 	}
-	c.hand, c.published = issued{}, ""
 }
 
 // take holds a raw key that is about to be published.

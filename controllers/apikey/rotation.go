@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,7 +33,7 @@ func scheduleOf(k *v1alpha1.APIKey) schedule {
 	if e := k.Status.Effective; e != nil && e.Rotation != nil {
 		defaults = *e.Rotation
 	}
-	s := schedule{interval: length(orDefault(own.Interval, defaults.Interval)), overlap: DefaultOverlap}
+	s := schedule{interval: length(cmp.Or(own.Interval, defaults.Interval)), overlap: DefaultOverlap}
 	switch {
 	case own.Overlap != "":
 		s.overlap = length(own.Overlap)
@@ -42,16 +43,8 @@ func scheduleOf(k *v1alpha1.APIKey) schedule {
 	if s.interval > 0 && (own.Overlap == "" || s.overlap >= s.interval) {
 		s.overlap = min(s.overlap, s.interval/2)
 	}
-	s.whenUnused = orDefault(own.Retire, defaults.Retire) == v1alpha1.RetireWhenUnused
+	s.whenUnused = cmp.Or(own.Retire, defaults.Retire) == v1alpha1.RetireWhenUnused
 	return s
-}
-
-// orDefault is what is set, or else the default.
-func orDefault[T ~string](own, def T) T {
-	if own != "" {
-		return own
-	}
-	return def
 }
 
 // hardLimit is how long a replaced key is accepted, used or not.

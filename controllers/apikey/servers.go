@@ -82,13 +82,11 @@ func again(k *v1alpha1.APIKey, given key.Raw, hint string) issued {
 	if given.IsZero() {
 		return issued{}
 	}
-	digest := given.Digest().String()
-	for _, v := range k.Status.Keys {
-		if v.Digest == digest && v.Phase == v1alpha1.KeyPending {
-			return issued{raw: given, hint: hint, at: v.IssuedAt.Time}
-		}
+	i := pendingIn(k.Status.Keys, given.Digest().String())
+	if i < 0 {
+		return issued{}
 	}
-	return issued{}
+	return issued{raw: given, hint: hint, at: k.Status.Keys[i].IssuedAt.Time}
 }
 
 // waits says for whom an APIKey with that status waits.

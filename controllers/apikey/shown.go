@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/compile"
 )
 
 // shown reports whether the raw key was there for secret.deleteAfter, and its
@@ -20,8 +21,8 @@ func (d *decision) shown() bool {
 // byHash reports whether the current key is an imported one of which only the
 // digest is known.
 func (d *decision) byHash() bool {
-	e, current := d.Key.Spec.ExistingKey, d.current()
-	return e != nil && e.SHA256 != "" && current != nil && current.Digest == hashed(e)
+	current := d.current()
+	return current != nil && compile.ByHash(d.Key, current.Digest)
 }
 
 // needsSecret reports whether there must be a Secret: but for a key that was shown

@@ -185,9 +185,12 @@ func (d *decision) supersede() {
 }
 
 // inHand returns the index of the pending version whose raw key we have, or -1.
-func (d *decision) inHand() int {
-	return slices.IndexFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool {
-		return v.Phase == v1alpha1.KeyPending && d.Hand.Digest != "" && v.Digest == d.Hand.Digest
+func (d *decision) inHand() int { return pendingIn(d.status.Keys, d.Hand.Digest) }
+
+// pendingIn returns the index of the pending version with a digest, or -1.
+func pendingIn(keys []v1alpha1.KeyVersion, digest string) int {
+	return slices.IndexFunc(keys, func(v v1alpha1.KeyVersion) bool {
+		return v.Phase == v1alpha1.KeyPending && v.Digest == digest
 	})
 }
 
@@ -228,10 +231,13 @@ func (d *decision) accepted() int {
 	return n
 }
 
-func (d *decision) current() *v1alpha1.KeyVersion {
-	for i := range d.status.Keys {
-		if d.status.Keys[i].Phase == v1alpha1.KeyCurrent {
-			return &d.status.Keys[i]
+func (d *decision) current() *v1alpha1.KeyVersion { return currentIn(d.status.Keys) }
+
+// currentIn is the current key version, nil if there is none.
+func currentIn(keys []v1alpha1.KeyVersion) *v1alpha1.KeyVersion {
+	for i := range keys {
+		if keys[i].Phase == v1alpha1.KeyCurrent {
+			return &keys[i]
 		}
 	}
 	return nil

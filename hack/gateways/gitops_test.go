@@ -4,11 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 const gitOps = "../../config/samples/gitops"
@@ -28,21 +25,7 @@ func TestTheAPIServerTakesGitOps(t *testing.T) {
 	c := cluster(t)
 	for file, kinds := range gitOpsManifests {
 		t.Run(file, func(t *testing.T) {
-			objects := parse(t, gitOpsText(t, file))
-			if got := kindsOf(objects); !slices.Equal(got, kinds) {
-				t.Fatalf("the kinds are %q, want %q", got, kinds)
-			}
-			for _, o := range objects {
-				if err := create(t, c, o.DeepCopy()); err != nil {
-					t.Errorf("%s: %v", o.GetKind(), err)
-				}
-				if err := unstructured.SetNestedField(o.Object, "", "spec", "misspelt"); err != nil {
-					t.Fatal(err)
-				}
-				if err := create(t, c, o); err == nil || !strings.Contains(err.Error(), "unknown field \"spec") {
-					t.Errorf("%s with a field that isn't there: got %v", o.GetKind(), err)
-				}
-			}
+			wantTaken(t, c, parse(t, gitOpsText(t, file)), kinds, `unknown field "spec`)
 		})
 	}
 	var all []string

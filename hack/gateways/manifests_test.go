@@ -44,22 +44,28 @@ func TestTheAPIServerTakesThem(t *testing.T) {
 	c := cluster(t)
 	for file, kinds := range manifests {
 		t.Run(file, func(t *testing.T) {
-			objects := read(t, file)
-			if got := kindsOf(objects); !slices.Equal(got, kinds) {
-				t.Fatalf("the kinds are %q, want %q", got, kinds)
-			}
-			for _, o := range objects {
-				if err := create(t, c, o.DeepCopy()); err != nil {
-					t.Errorf("%s: %v", o.GetKind(), err)
-				}
-				if err := unstructured.SetNestedField(o.Object, "", "spec", "misspelt"); err != nil {
-					t.Fatal(err)
-				}
-				if err := create(t, c, o); err == nil || !strings.Contains(err.Error(), `unknown field "spec.misspelt"`) {
-					t.Errorf("%s with a field that isn't there: got %v", o.GetKind(), err)
-				}
-			}
+			wantTaken(t, c, read(t, file), kinds, `unknown field "spec.misspelt"`)
 		})
+	}
+}
+
+// wantTaken demands of objects that they are of these kinds and taken, and refused
+// with these words once there is a field too many.
+func wantTaken(t *testing.T, c client.Client, objects []*unstructured.Unstructured, kinds []string, refusal string) {
+	t.Helper()
+	if got := kindsOf(objects); !slices.Equal(got, kinds) {
+		t.Fatalf("the kinds are %q, want %q", got, kinds)
+	}
+	for _, o := range objects {
+		if err := create(t, c, o.DeepCopy()); err != nil {
+			t.Errorf("%s: %v", o.GetKind(), err)
+		}
+		if err := unstructured.SetNestedField(o.Object, "", "spec", "misspelt"); err != nil {
+			t.Fatal(err)
+		}
+		if err := create(t, c, o); err == nil || !strings.Contains(err.Error(), refusal) {
+			t.Errorf("%s with a field that isn't there: got %v", o.GetKind(), err)
+		}
 	}
 }
 
