@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +47,12 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 	counted := authn.NewMetrics(metrics.Registry)
 	door := func(name string) authn.Authenticator { return auditLog.Door(name, counted.Door(name, core)) }
 
-	grpcServer := newGRPCServer()
+	var transport *tls.Config
+	served := &certificate{cert: c.tls.cert, key: c.tls.key}
+	if c.tls.cert != "" {
+		transport = serverTLS(c.tls, served)
+	}
+	grpcServer := newGRPCServer(transport)
 	authv3.RegisterAuthorizationServer(grpcServer, &extauthz.Server{Authenticator: door(extauthz.Door), Now: time.Now})
 	handler := forwardauth.New(door, ring.API, time.Now)
 
@@ -54,10 +60,14 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return reporter.Run(ctx) })
 		group.Go(func() error { return serveGRPC(ctx, c.logger, "grpc", c.grpcAddress, grpcServer) })
-		group.Go(func() error { return serveHTTP(ctx, c.logger, "http", c.httpAddress, handler) })
+		group.Go(func() error { return serveHTTP(ctx, c.logger, "http", c.httpAddress, transport, handler) })
+		if transport != nil {
+			group.Go(func() error { return served.run(ctx) })
+		}
 		return errors.Join(group.Wait(), closeAudit(ctx)) // requests under way were the last lines
 	}
-	return part{name: "authserver", start: start, ready: f.HasSynced}, nil
+	ready := func() bool { return f.HasSynced() && (transport == nil || served.ready()) }
+	return part{name: "authserver", start: start, ready: ready}, nil
 }
 
 // newReporter wires what tells the controller of this auth server.

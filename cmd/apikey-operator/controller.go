@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -15,9 +16,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
@@ -27,30 +28,8 @@ import (
 
 // newController wires the write side.
 func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part, error) {
-	// Of all the cluster's Secrets the cache holds only our own, and of its Leases
-	// those of the auth servers.
-	label, err := labels.NewRequirement(v1alpha1.LabelAPIKeyUID, selection.Exists, nil)
-	if err != nil {
-		return part{}, err
-	}
-	m, err := ctrl.NewManager(c.rest, ctrl.Options{
-		Scheme: scheme,
-		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)},
-				&coordinationv1.Lease{}: {
-					Namespaces: map[string]cache.Config{c.leaseNamespace: {}}, Label: labels.SelectorFromSet(presence.Labels()),
-				},
-			},
-		},
-		Metrics:                       metricsserver.Options{BindAddress: "0"}, // served by run
-		HealthProbeBindAddress:        "0",                                     // served by run
-		LeaderElection:                c.leaderElect,
-		LeaderElectionID:              "apikey-operator-controller",
-		LeaderElectionNamespace:       c.leaseNamespace,
-		LeaderElectionReleaseOnCancel: true,
-	})
+	webhookServer, served := newWebhookServer(c.webhook)
+	m, err := newManager(c, scheme, webhookServer)
 	if err != nil {
 		return part{}, fmt.Errorf("making the manager: %w", err)
 	}
@@ -70,11 +49,52 @@ func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part
 	if err := apis.SetupWithManager(m); err != nil {
 		return part{}, fmt.Errorf("setting up the ProtectedAPI reconciler: %w", err)
 	}
-	var ready atomic.Bool
-	if err := m.Add(afterCaches(func() { ready.Store(true) })); err != nil {
+	if err := setUpCertificates(m, c); err != nil {
+		return part{}, fmt.Errorf("setting up certificates: %w", err)
+	}
+	// Runnables of this kind start once the caches are filled.
+	var filled atomic.Bool
+	if err := m.Add(always(func(context.Context) error { filled.Store(true); return nil })); err != nil {
 		return part{}, err
 	}
-	return part{name: "controller", start: m.Start, ready: ready.Load}, nil
+	start := func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return m.Start(ctx) })
+		if c.webhook.port != 0 {
+			group.Go(func() error { return served.run(ctx) })
+		}
+		return group.Wait()
+	}
+	ready := func() bool { return filled.Load() && (c.webhook.port == 0 || served.ready()) }
+	return part{name: "controller", start: start, ready: ready}, nil
+}
+
+func newManager(c *config, scheme *runtime.Scheme, webhookServer webhook.Server) (ctrl.Manager, error) {
+	// Of all the cluster's Secrets the cache holds only our own, and of its Leases
+	// those of the auth servers.
+	label, err := labels.NewRequirement(v1alpha1.LabelAPIKeyUID, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(c.rest, ctrl.Options{
+		Scheme:        scheme,
+		WebhookServer: webhookServer,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)},
+				&coordinationv1.Lease{}: {
+					Namespaces: map[string]cache.Config{c.leaseNamespace: {}}, Label: labels.SelectorFromSet(presence.Labels()),
+				},
+			},
+		},
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // served by run
+		HealthProbeBindAddress:        "0",                                     // served by run
+		LeaderElection:                c.leaderElect,
+		LeaderElectionID:              "apikey-operator-controller",
+		LeaderElectionNamespace:       c.leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
 }
 
 // newRoster returns what the write side knows of auth servers.
@@ -85,14 +105,3 @@ func newRoster(m ctrl.Manager, namespace string) (*presence.Roster, error) {
 	}
 	return roster, m.Add(&presence.Sweeper{Roster: roster, Client: m.GetClient(), Namespace: namespace, Clock: clock.RealClock{}})
 }
-
-// afterCaches runs once the manager's caches are filled, leader or not.
-type afterCaches func()
-
-var _ manager.LeaderElectionRunnable = afterCaches(nil)
-
-// Start implements manager.Runnable.
-func (f afterCaches) Start(context.Context) error { f(); return nil }
-
-// NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (afterCaches) NeedLeaderElection() bool { return false }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -31,6 +34,13 @@ type options struct {
 	defaultAPIHosts, hostClaims     []string
 	trustedCallers, trustedProxies  []string
 	auditLog, identity              string
+	tls                             tlsFiles
+	webhookAddress, webhookCertDir  string
+	webhookConfiguration            string
+	webhookNames                    []string
+	selfManagedCertificates         bool
+	namespaces                      []string
+	wrongKeyLimit                   int
 }
 
 // config is what the flags mean.
@@ -46,19 +56,39 @@ type config struct {
 	trustedProxies                []netip.Prefix
 	auditLog                      string
 	identity                      string
+	tls                           tlsFiles
+	webhook                       webhookConfig
+	selfManagedCertificates       bool
+	namespaces                    []string // none: all
+	wrongKeyLimit                 int
+}
+
+// webhookConfig is where admission listens, and with which files.
+type webhookConfig struct {
+	host          string
+	port          int // 0: no admission
+	certDir       string
+	configuration string
+	names         []string
 }
 
 func (o *options) bind(f *pflag.FlagSet, r roles) {
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; unset: the Pod's own service account, or KUBECONFIG and ~/.kube/config")
 	f.StringVar(&o.healthAddress, "health-address", "127.0.0.1:8081", "address of /healthz and /readyz, in plain text")
-	f.StringVar(&o.metricsAddress, "metrics-address", "127.0.0.1:8080", "address of /metrics")
+	f.StringVar(&o.metricsAddress, "metrics-address", "127.0.0.1:8080", "address of /metrics, in plain text: it names no key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
-	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow listeners without TLS on other addresses than loopback")
+	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow --grpc-address and --http-address without TLS on other addresses than loopback")
+	f.StringSliceVar(&o.namespaces, "namespaces", nil, "the only namespaces whose APIKeys and ProtectedAPIs count, so that Roles in these are enough; unset: all, which takes ClusterRoles. The same for controller and auth servers")
 	f.StringSliceVar(&o.hostClaims, "host-claims", nil, "hosts that the ProtectedAPIs of a namespace may answer for, as <namespace>=<host>, <namespace>=*.<domain> or <namespace>=*; may be repeated")
 	f.StringVar(&o.leaseNamespace, "lease-namespace", "", "namespace of the Leases: the leader's, and those by which auth servers report to the controller; unset: the Pod's own, or default")
 	if r.controller {
 		f.BoolVar(&o.leaderElect, "leader-elect", true, "act only as long as this is the leader")
+		f.StringVar(&o.webhookAddress, "webhook-address", "", "address of admission, always with TLS; unset: no admission")
+		f.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "folder with the certificate of admission, tls.crt and tls.key, which are read again when they change; with --self-managed-certificates they are written there")
+		f.StringVar(&o.webhookConfiguration, "webhook-configuration", "apikey-operator", "name of the ValidatingWebhookConfiguration that --self-managed-certificates injects the CA into")
+		f.StringSliceVar(&o.webhookNames, "webhook-names", nil, "further DNS names of the certificate of admission, with --self-managed-certificates")
+		f.BoolVar(&o.selfManagedCertificates, "self-managed-certificates", false, "issue and renew the certificates of admission and of auth servers, in Secrets of --lease-namespace; else somebody else does, such as cert-manager")
 	}
 	if r.authserver {
 		f.StringVar(&o.grpcAddress, "grpc-address", "127.0.0.1:9001", "address of Envoy's ext_authz over gRPC")
@@ -67,6 +97,11 @@ func (o *options) bind(f *pflag.FlagSet, r roles) {
 		f.StringSliceVar(&o.trustedCallers, "trusted-callers", []string{"127.0.0.0/8", "::1"}, "addresses or CIDR blocks of the gateways that may ask, and whose forwarded headers are believed")
 		f.StringSliceVar(&o.trustedProxies, "trusted-proxies", nil, "addresses or CIDR blocks of proxies in front of the gateway, believed when they name the client in X-Forwarded-For")
 		f.StringVar(&o.identity, "identity", "", "name of this auth server in its Lease, which no other one may have: in a Pod the Pod's; unset: the host's name and something random")
+		f.StringVar(&o.tls.cert, "tls-cert-file", "", "certificate of --grpc-address and --http-address in PEM, with its chain; read again when it changes; unset: plain text")
+		f.StringVar(&o.tls.key, "tls-private-key-file", "", "private key of --tls-cert-file in PEM")
+		f.StringVar(&o.tls.clientCA, "client-ca-file", "", "CAs in PEM of which whoever asks must show a certificate; unset: nobody must")
+		f.StringSliceVar(&o.tls.clientNames, "client-names", nil, "DNS names or URIs of which that certificate must have one; unset: any will do")
+		f.IntVar(&o.wrongKeyLimit, "wrong-key-limit", 60, "wrong keys per minute from one client address, before it is told 429 instead of 401; a valid key is let through all the same; 0: no limit")
 		f.StringVar(&o.auditLog, "audit-log", "", "file that the audit log is appended to, or - for stdout; unset: none")
 	}
 }
@@ -77,18 +112,17 @@ func (o *options) complete(r roles) (*config, error) {
 		grpcAddress: o.grpcAddress, httpAddress: o.httpAddress,
 		healthAddress: o.healthAddress, metricsAddress: o.metricsAddress,
 		leaderElect: o.leaderElect, leaseNamespace: leaseNamespace(o.leaseNamespace),
-		auditLog: o.auditLog, identity: o.identity,
+		auditLog: o.auditLog, identity: o.identity, tls: o.tls, wrongKeyLimit: o.wrongKeyLimit,
+	}
+	if err := o.checkListeners(); err != nil {
+		return nil, err
+	}
+	if err := o.completeController(c); err != nil {
+		return nil, err
 	}
 	var err error
 	if c.logger, err = o.newLogger(); err != nil {
 		return nil, err
-	}
-	for _, l := range []struct{ flag, address string }{
-		{"--grpc-address", o.grpcAddress}, {"--http-address", o.httpAddress}, {"--metrics-address", o.metricsAddress},
-	} {
-		if l.address != "" && !o.allowPlaintext && !loopback(l.address) {
-			return nil, fmt.Errorf("%s %s: is plain text and not on loopback; give a loopback address, or --allow-plaintext if the network in between is private", l.flag, l.address)
-		}
 	}
 	if c.trustedCallers, err = parseBlocks("--trusted-callers", o.trustedCallers); err != nil {
 		return nil, err
@@ -118,6 +152,56 @@ func (o *options) complete(r roles) (*config, error) {
 	}
 	c.rest, err = restConfig(o.kubeconfig)
 	return c, err
+}
+
+// checkListeners says which of the auth server's listeners nobody may have.
+func (o *options) checkListeners() error {
+	if err := o.tls.check(); err != nil {
+		return err
+	}
+	for _, l := range []struct{ flag, address string }{{"--grpc-address", o.grpcAddress}, {"--http-address", o.httpAddress}} {
+		if l.address != "" && o.tls.cert == "" && !o.allowPlaintext && !loopback(l.address) {
+			return fmt.Errorf("%s %s: is plain text and not on loopback; give --tls-cert-file, a loopback address, or --allow-plaintext if the network in between is private", l.flag, l.address)
+		}
+	}
+	if o.wrongKeyLimit < 0 || o.wrongKeyLimit > maxWrongKeys {
+		return fmt.Errorf("--wrong-key-limit %d: must be from 0 to %d", o.wrongKeyLimit, maxWrongKeys)
+	}
+	return nil
+}
+
+// maxWrongKeys is a limit that nobody would notice.
+const maxWrongKeys = 1_000_000
+
+// completeController checks what is of the write side, and of both.
+func (o *options) completeController(c *config) error {
+	for _, n := range o.namespaces {
+		if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
+			return fmt.Errorf("--namespaces %q: %s", n, strings.Join(problems, "; "))
+		}
+	}
+	c.namespaces = slices.Compact(slices.Sorted(slices.Values(o.namespaces)))
+	c.selfManagedCertificates = o.selfManagedCertificates
+	c.webhook = webhookConfig{certDir: o.webhookCertDir, configuration: o.webhookConfiguration, names: o.webhookNames}
+	if o.webhookCertDir == "" && (o.webhookAddress != "" || o.selfManagedCertificates) {
+		return errors.New("--webhook-cert-dir: required with --webhook-address and --self-managed-certificates")
+	}
+	if o.webhookAddress == "" {
+		c.webhook.configuration = ""
+		return nil
+	}
+	host, port, err := net.SplitHostPort(o.webhookAddress)
+	if err != nil {
+		return fmt.Errorf("--webhook-address: %w", err)
+	}
+	if c.webhook.port, err = strconv.Atoi(port); err != nil || c.webhook.port < 1 || c.webhook.port > 65535 {
+		return fmt.Errorf("--webhook-address %s: the port must be a number from 1 to 65535", o.webhookAddress)
+	}
+	c.webhook.host = host
+	if o.selfManagedCertificates && len(c.namespaces) > 0 {
+		return errors.New("--self-managed-certificates: can't inject the CA of admission with --namespaces, which has no rights on the cluster; unset --webhook-address, or bring a certificate")
+	}
+	return nil
 }
 
 func (o *options) newLogger() (*slog.Logger, error) {

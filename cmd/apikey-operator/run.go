@@ -57,8 +57,10 @@ func run(ctx context.Context, r roles, c *config) error {
 	for _, p := range parts {
 		group.Go(func() error { return p.start(ctx) })
 	}
-	group.Go(func() error { return serveHTTP(ctx, c.logger, "health", c.healthAddress, healthHandler(ctx, parts)) })
-	group.Go(func() error { return serveHTTP(ctx, c.logger, "metrics", c.metricsAddress, metricsHandler()) })
+	group.Go(func() error {
+		return serveHTTP(ctx, c.logger, "health", c.healthAddress, nil, healthHandler(ctx, parts))
+	})
+	group.Go(func() error { return serveHTTP(ctx, c.logger, "metrics", c.metricsAddress, nil, metricsHandler()) })
 	return group.Wait()
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -23,14 +26,17 @@ const (
 )
 
 // serveHTTP serves until the context ends, and then lets requests under way
-// finish. An empty address serves nothing.
-func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, h http.Handler) error {
+// finish. An empty address serves nothing, no TLS configuration plain text.
+func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, t *tls.Config, h http.Handler) error {
 	if address == "" {
 		return nil
 	}
 	listener, err := listen(ctx, log, name, address)
 	if err != nil {
 		return err
+	}
+	if t != nil {
+		listener = tls.NewListener(listener, t)
 	}
 	server := &http.Server{
 		Handler:           h,
@@ -57,8 +63,13 @@ func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, h ht
 }
 
 // newGRPCServer returns a server with bounds on what one gateway can take up.
-func newGRPCServer() *grpc.Server {
+func newGRPCServer(t *tls.Config) *grpc.Server {
+	transport := insecure.NewCredentials()
+	if t != nil {
+		transport = credentials.NewTLS(t)
+	}
 	return grpc.NewServer(
+		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
