@@ -9,19 +9,23 @@ TOOLS := $(CACHE)/tools/$(shell { cat hack/tools/go.mod hack/tools/go.sum; go en
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 LINTER := $(TOOLS)/golangci-lint-kube-api-linter
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
-MODULES := . hack/tools hack/dist hack/assets/kubernetes hack/assets/etcd hack/assets/gateways
+# A new file is a change as well, which `git describe --dirty` doesn't see.
+VERSION := $(shell git describe --tags --always 2>/dev/null || echo dev)$(if $(shell git status --porcelain 2>/dev/null),-dirty)
+# Go's settings may leave the commit out, which images, SBOMs and a metric name.
+BUILD := go build -trimpath -buildvcs=$(if $(shell git rev-parse HEAD 2>/dev/null),true,false) -ldflags '-s -w -X main.version=$(VERSION)'
+MODULES := . hack/tools hack/dist hack/assets/kubernetes hack/assets/etcd hack/assets/gateways hack/assets/helm
 # Go finds a C compiler or not; without one there is no race detector.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # The image that `image` builds and `dist` names.
 IMAGE ?= localhost/apikey-operator:dev
 ARCH ?= $(shell go env GOARCH)
+# What a release is for: ARCH only, if one was asked for.
+PLATFORMS ?= $(if $(filter command environment,$(origin ARCH)),linux/$(ARCH),linux/amd64 linux/arm64)
 FUZZTIME ?= 20s
 BENCH ?= .
 
 ##@ Use
-.PHONY: help run devcluster build image dist
+.PHONY: help run devcluster build image push dist
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
@@ -33,15 +37,22 @@ devcluster: ## A control plane that stays until Ctrl-C; writes .dev/kubeconfig
 	@go build -o .dev/ ./hack/devcluster/up && exec .dev/up
 
 build: ## Binaries in bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(BUILD) -o bin/ ./cmd/...
 
-image: ## Image archive in dist/, for docker load or ctr images import; IMAGE, ARCH
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) go build -trimpath -ldflags '$(LDFLAGS)' -o dist/linux-$(ARCH)/ ./cmd/apikey-operator
-	@CGO_ENABLED=0 go -C hack/dist run ./image -o '$(CURDIR)/dist/apikey-operator-image.tar' -name '$(IMAGE)' -arch $(ARCH) \
-		-version '$(VERSION)' '$(CURDIR)/dist/linux-$(ARCH)/apikey-operator=/apikey-operator'
+image: ## In dist/: an archive of ARCH for docker load, an OCI archive and SBOMs of PLATFORMS; IMAGE, VERSION
+push: ## The same to a registry: IMAGE=registry.example/apikey-operator:v1.2.3
+image push:
+	@set -e; for p in $(sort linux/$(ARCH) $(PLATFORMS)); do \
+		echo "building for $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -o dist/$${p%/*}-$${p#*/}/ ./cmd/apikey-operator; \
+	done
+	@CGO_ENABLED=0 go -C hack/dist run ./image -name '$(IMAGE)' -version '$(VERSION)' -arch $(ARCH) -o '$(CURDIR)/dist/apikey-operator-image.tar' \
+		-platforms '$(PLATFORMS)' -oci '$(CURDIR)/dist/apikey-operator-image.oci.tar' -sbom '$(CURDIR)/dist' $(if $(filter push,$@),-push) \
+		'$(CURDIR)/dist/{os}-{arch}/apikey-operator=/apikey-operator'
 
-dist: ## dist/install.yaml: config/default with IMAGE
+dist: ## dist/install.yaml, config/default with IMAGE, and the Helm chart; VERSION
 	@CGO_ENABLED=0 go -C hack/dist run ./manifests -o '$(CURDIR)/dist/install.yaml' -image '$(IMAGE)' '$(CURDIR)/config/default'
+	@CGO_ENABLED=0 go run ./hack/chart -o dist -version '$(VERSION)' -image '$(IMAGE)' config/chart
 
 ##@ Check
 .PHONY: test test-e2e e2e-image verify lint bench fuzz parts
@@ -61,8 +72,9 @@ test: ## Everything that needs no node: unit, real API server and etcd, real pro
 	exit $$failed
 
 # Envoy in it is this machine's: of its architecture, with its libraries.
-e2e-image: ## What the Pods of test-e2e run, dist/e2e-image.tar
+e2e-image: ## What the Pods of test-e2e run, dist/e2e-image.tar, and the version before, dist/previous
 	@go run ./hack/e2e/image -o dist/e2e-image.tar
+	@MAKE='$(MAKE)' sh hack/e2e/run.sh previous
 
 test-e2e: ## Real Pods: on the cluster of KUBECONFIG, else on a node from ../shared/node (Linux, root)
 	@MAKE='$(MAKE)' IMAGE='$(IMAGE)' sh hack/e2e/run.sh

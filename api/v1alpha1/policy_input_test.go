@@ -57,7 +57,7 @@ func TestRouteInput(t *testing.T) {
 
 func TestDenialInput(t *testing.T) {
 	codes := strings.Fields(`default unauthorized ambiguous_credential key_suspended ip_not_allowed project_mismatch binding_mismatch
-		insufficient_scope route_not_allowed condition_not_met rate_limit_exceeded https_required invalid_path invalid_host unavailable`)
+		insufficient_scope route_not_allowed condition_not_met rate_limit_exceeded too_many_wrong_keys https_required invalid_path invalid_host unavailable`)
 	value := func(what, value string) input {
 		return mismatch("header value "+what, "denials: [{code: default, headers: [{name: X-A, value: "+value+"}]}]", "spec.denials[0].headers[0].value")
 	}

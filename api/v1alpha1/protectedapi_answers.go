@@ -79,7 +79,7 @@ type Denial struct {
 
 // DenialCode is an error code of denials, or default.
 //
-// +kubebuilder:validation:Enum=default;unauthorized;ambiguous_credential;key_suspended;ip_not_allowed;project_mismatch;binding_mismatch;insufficient_scope;route_not_allowed;condition_not_met;rate_limit_exceeded;https_required;invalid_path;invalid_host;unavailable
+// +kubebuilder:validation:Enum=default;unauthorized;ambiguous_credential;key_suspended;ip_not_allowed;project_mismatch;binding_mismatch;insufficient_scope;route_not_allowed;condition_not_met;rate_limit_exceeded;too_many_wrong_keys;https_required;invalid_path;invalid_host;unavailable
 type DenialCode string
 
 // DenialDefault is the code of the denial for all codes without one of their own.

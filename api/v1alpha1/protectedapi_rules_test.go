@@ -2,6 +2,11 @@ package v1alpha1_test
 
 var protectedAPIRules = []rule{
 	{
+		kind: protectedAPI, at: "metadata", says: "default is what the default API is called in rights and by gateways: choose another name",
+		accepted: manifests("name: NAME", map[string]string{"another": "shop", "one like it": "default-2", "with more behind it": "default.example"}),
+		refused:  manifests("name: NAME", map[string]string{"default": "default"}),
+	},
+	{
 		kind: protectedAPI, at: "spec.allowedNamespaces.selector",
 		says: "selector is required with from Selector and refused otherwise",
 		accepted: map[string]string{

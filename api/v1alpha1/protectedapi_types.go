@@ -8,6 +8,7 @@ import (
 // for, the shape of raw keys, the scopes and their routes, and what a denial looks
 // like.
 //
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'default'",message="default is what the default API is called in rights and by gateways: choose another name",fieldPath=".metadata"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=papi,categories=apikey-operator,path=protectedapis,singular=protectedapi

@@ -16,7 +16,8 @@ var rules = slices.Concat(apiKeyRules, existingKeyRules,
 	limitRules("rateLimit: LIMIT", apiKey, "spec.rateLimit"), limitRules("effective: {rateLimit: LIMIT}", apiKey, "status.effective.rateLimit"))
 
 // rule is a CEL rule of a CRD, with manifests on both sides of it by what is
-// special about them: YAML of the spec, or of the status for a rule there.
+// special about them: YAML of the spec, or of the status or the metadata for a rule
+// there.
 type rule struct {
 	kind string
 	at   string // the field that a refusal names
@@ -55,6 +56,11 @@ func TestRules(t *testing.T) {
 // try sends a manifest where the rule is.
 func (r rule) try(t *testing.T, manifest string) (*unstructured.Unstructured, error) {
 	t.Helper()
+	if r.at == "metadata" {
+		u := object(t, r.kind, "{}")
+		u.Object["metadata"] = fields(t, manifest)
+		return create(t, u, dryRun)
+	}
 	if !strings.HasPrefix(r.at, "status.") {
 		return create(t, object(t, r.kind, manifest), dryRun)
 	}
@@ -98,12 +104,12 @@ func TestEveryRuleHasRows(t *testing.T) {
 		add(r.kind, r.at, r.says, len(r.accepted), len(r.refused))
 	}
 	for _, kind := range kinds {
-		for _, p := range places(t, kind) {
+		for _, p := range append(places(t, kind), place{"", definition(t, kind).Versions[0].Schema.OpenAPIV3Schema}) {
 			for _, v := range p.schema.XValidations {
 				if v.Message == "" {
 					t.Errorf("%s %s: a rule without a message: %s", kind, p.path, v.Rule)
 				}
-				k := key{kind, p.path + v.FieldPath, v.Message}
+				k := key{kind, strings.TrimPrefix(p.path+v.FieldPath, "."), v.Message}
 				if n := rows[k]; n[0] == 0 || n[1] == 0 {
 					t.Errorf("%s %s: %d accepted and %d refused rows for the rule %q", kind, k.at, n[0], n[1], k.says)
 				}

@@ -28,7 +28,7 @@ import (
 // newAuthServer wires the read side: watches fill the keyring, doors ask it.
 func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 	ring := keyring.New(c.hosts)
-	f, err := feed.New(c.rest, scheme, ring)
+	f, err := feed.New(c.rest, scheme, ring, c.namespaces...)
 	if err != nil {
 		return part{}, err
 	}

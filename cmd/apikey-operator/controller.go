@@ -38,17 +38,18 @@ func newController(ctx context.Context, c *config, scheme *runtime.Scheme) (part
 		return part{}, fmt.Errorf("setting up the roster of auth servers: %w", err)
 	}
 	keys := &apikey.Reconciler{
-		Client: m.GetClient(), Live: m.GetAPIReader(),
+		Client: m.GetClient(), Live: m.GetAPIReader(), Namespaces: c.namespaces,
 		Recorder: m.GetEventRecorder("apikey-operator"), Clock: clock.RealClock{}, Random: rand.Reader,
 		Roster: roster, LeaseNamespace: c.leaseNamespace, Metrics: apikey.NewMetrics(metrics.Registry),
 	}
 	if err := keys.SetupWithManager(ctx, m); err != nil {
 		return part{}, fmt.Errorf("setting up the APIKey reconciler: %w", err)
 	}
-	apis := &protectedapi.Reconciler{Client: m.GetClient(), Hosts: c.hosts, Clock: clock.RealClock{}}
+	apis := &protectedapi.Reconciler{Client: m.GetClient(), Namespaces: c.namespaces, Hosts: c.hosts, Clock: clock.RealClock{}}
 	if err := apis.SetupWithManager(m); err != nil {
 		return part{}, fmt.Errorf("setting up the ProtectedAPI reconciler: %w", err)
 	}
+	setUpAdmission(m, c)
 	if err := setUpCertificates(m, c); err != nil {
 		return part{}, fmt.Errorf("setting up certificates: %w", err)
 	}
@@ -80,7 +81,8 @@ func newManager(c *config, scheme *runtime.Scheme, webhookServer webhook.Server)
 		Scheme:        scheme,
 		WebhookServer: webhookServer,
 		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
+			DefaultTransform:  cache.TransformStripManagedFields(),
+			DefaultNamespaces: watched(c.namespaces),
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Secret{}: {Label: labels.NewSelector().Add(*label)},
 				&coordinationv1.Lease{}: {
@@ -95,6 +97,18 @@ func newManager(c *config, scheme *runtime.Scheme, webhookServer webhook.Server)
 		LeaderElectionNamespace:       c.leaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
+}
+
+// watched are the namespaces that a cache holds, nil for all.
+func watched(namespaces []string) map[string]cache.Config {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	out := make(map[string]cache.Config, len(namespaces))
+	for _, n := range namespaces {
+		out[n] = cache.Config{}
+	}
+	return out
 }
 
 // newRoster returns what the write side knows of auth servers.

@@ -72,9 +72,9 @@ func testRevoke(t *testing.T, w *whole) {
 func testExpire(t *testing.T, w *whole) {
 	raw := w.create(t, "brief", "{}")
 	w.want(t, raw, "allowed brief")
+	end := time.Now().Add(6 * time.Second).Truncate(time.Second)
+	w.patch(t, "brief", fmt.Sprintf(`{"expiresAt":%q}`, end.UTC().Format(time.RFC3339)))
 	w.withoutController(t, func() {
-		end := time.Now().Add(3 * time.Second).Truncate(time.Second)
-		w.patch(t, "brief", fmt.Sprintf(`{"expiresAt":%q}`, end.UTC().Format(time.RFC3339)))
 		for time.Now().Before(end.Add(-100 * time.Millisecond)) {
 			before := time.Now()
 			if a, err := w.ask(t.Context(), w.Envoy, raw); err != nil || (a.Verdict() != "allowed brief" && time.Now().Before(end)) {
@@ -138,13 +138,14 @@ func (w *whole) withoutController(t *testing.T, f func()) {
 	if err := w.Controller.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if err := w.Controller.Start(); err != nil {
+			t.Error(err)
+		} else if err := w.Controller.WaitReady(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
 	f()
-	if err := w.Controller.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Controller.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func testNoController(t *testing.T, w *whole) {
@@ -153,8 +154,11 @@ func testNoController(t *testing.T, w *whole) {
 	w.withoutController(t, func() {
 		w.patch(t, "alone", `{"state":"Suspended"}`)
 		w.want(t, raw, "403 key_suspended")
-		w.patch(t, "alone", `{"state":"Active"}`)
-		w.want(t, raw, "allowed alone")
+		// Who may resume it nobody can say now.
+		_, err := w.Kubectl(t.Context(), "", "patch", "apikey", "-n", "shop", "alone", "--type=merge", "-p", `{"spec":{"state":"Active"}}`)
+		if err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+			t.Errorf("resumed while nobody runs admission: got %v, want it to fail closed", err)
+		}
 		w.patch(t, "alone", `{"state":"Revoked"}`)
 		w.want(t, raw, "401 unauthorized")
 	})
@@ -188,10 +192,11 @@ func testRestart(t *testing.T, w *whole) {
 func testDown(t *testing.T, w *whole) {
 	raw := w.create(t, "patient", "{}")
 	w.want(t, raw, "allowed patient")
-	for _, server := range w.AuthServers {
-		if err := server.Kill(); err != nil {
-			t.Fatal(err)
-		}
+	if err := w.AuthServers[0].Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.AuthServers[1].Kill(); err != nil {
+		t.Fatal(err)
 	}
 	before := w.Upstream.Requests()
 	for name, proxy := range map[string]string{"Envoy": w.Envoy, "nginx": w.Nginx} {
@@ -260,8 +265,30 @@ func testRoles(t *testing.T, w *whole) {
 	}
 }
 
+// beforeAdmission applies objects as they may be from a time without admission.
+func (w *whole) beforeAdmission(t *testing.T, manifest string) {
+	t.Helper()
+	const path = `[{"op":"%s","path":"/webhooks/0/namespaceSelector","value":%s}]`
+	patch := func(op, value string) {
+		t.Helper()
+		if _, err := w.Kubectl(t.Context(), "", "patch", "validatingwebhookconfiguration", "apikey-operator", "--type=json", "-p", fmt.Sprintf(path, op, value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	patch("add", `{"matchLabels":{"no":"namespace"}}`)
+	defer patch("replace", "{}")
+	// The API server learns of it a moment later.
+	var last error
+	if err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		_, last = w.Kubectl(ctx, manifest, "apply", "-f", "-")
+		return last == nil, nil
+	}); err != nil {
+		t.Fatal(last)
+	}
+}
+
 func testBadObjects(t *testing.T, w *whole) {
-	w.apply(t, `
+	w.beforeAdmission(t, `
 {apiVersion: v1, kind: Secret, metadata: {name: theirs, namespace: shop}, stringData: {password: not-ours}}
 ---
 {apiVersion: apikey-operator.dev/v1alpha1, kind: APIKey, metadata: {name: theirs, namespace: shop}, spec: {}}

@@ -139,12 +139,14 @@ func testImport(t *testing.T, w *whole) {
 	if _, err := w.Kubectl(t.Context(), "", "create", "secret", "generic", "-n", "shop", "from-before", "--from-literal=token="+raw); err != nil {
 		t.Fatal(err)
 	}
-	w.apply(t, `{apiVersion: apikey-operator.dev/v1alpha1, kind: APIKey, metadata: {name: brought, namespace: shop}, spec: {existingKey: {secretKeyRef: {name: from-before, key: token}}}}`)
-	w.eventually(t, "brought", `{.status.conditions[?(@.type=="Ready")].reason}`, "ImportNotAllowed")
+	const brought = `{apiVersion: apikey-operator.dev/v1alpha1, kind: APIKey, metadata: {name: brought, namespace: shop}, spec: {existingKey: {secretKeyRef: {name: from-before, key: token}}}}`
+	if _, err := w.Kubectl(t.Context(), brought, "apply", "-f", "-"); err == nil || !strings.Contains(err.Error(), "apikey-operator.dev/import") {
+		t.Errorf("without the label: got %v, want it refused", err)
+	}
 	if _, err := w.Kubectl(t.Context(), "", "label", "secret", "-n", "shop", "from-before", "apikey-operator.dev/import=true"); err != nil {
 		t.Fatal(err)
 	}
-	w.patch(t, "brought", `{"description":"looked at again"}`) // the controller doesn't watch Secrets of others
+	w.apply(t, brought)
 	w.want(t, raw, "allowed brought")
 	if copied := w.key(t, "brought"); copied != raw {
 		t.Error("the Secret holds another key")

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
+	"github.com/apikey-operator/apikey-operator/hack/process"
 	"github.com/apikey-operator/apikey-operator/hack/stack"
 )
 
@@ -25,7 +26,7 @@ func TestWhole(t *testing.T) {
 		parts.Need(t, p)
 	}
 	dir := t.TempDir()
-	s, err := stack.Start(t.Context(), stack.Options{Dir: dir, Progress: t.Logf})
+	s, err := stack.Start(t.Context(), stack.Options{Dir: dir, Progress: t.Logf, Audit: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +36,13 @@ func TestWhole(t *testing.T) {
 		}
 	})
 	w := &whole{Stack: s, raw: map[string]string{}}
+	t.Cleanup(func() {
+		if t.Failed() { // the folder goes with the test
+			for _, name := range []string{"controller.log", "authserver-1.log", "authserver-2.log"} {
+				t.Log(process.LogTail(filepath.Join(dir, name)))
+			}
+		}
+	})
 	for _, step := range []struct {
 		name string
 		test func(*testing.T, *whole)
@@ -58,7 +66,9 @@ func TestWhole(t *testing.T) {
 		{"regenerated, the old key ends at once", testRegenerate},
 		{"keys that exist already", testImport},
 		{"a rotation waits for an auth server until it is known to be dead", testDeadServer},
-		{"no raw key outside Secrets", testRadioactive}, // last: it looks at all before
+		// The last two look at all before.
+		{"no right that nobody uses", testRights},
+		{"no raw key outside Secrets", testRadioactive},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.test(t, w) })
 	}

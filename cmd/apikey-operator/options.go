@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
@@ -181,6 +182,9 @@ func (o *options) completeController(c *config) error {
 		}
 	}
 	c.namespaces = slices.Compact(slices.Sorted(slices.Values(o.namespaces)))
+	if n := len(c.namespaces); n > presence.MaxNamespaces {
+		return fmt.Errorf("--namespaces: %d are more than %d; watch all namespaces instead, with ClusterRoles", n, presence.MaxNamespaces)
+	}
 	c.selfManagedCertificates = o.selfManagedCertificates
 	c.webhook = webhookConfig{certDir: o.webhookCertDir, configuration: o.webhookConfiguration, names: o.webhookNames}
 	if o.webhookCertDir == "" && (o.webhookAddress != "" || o.selfManagedCertificates) {

@@ -8,15 +8,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
+	// partingTime is how long we go on to answer after we are told to stop, and ask
+	// whoever keeps a connection open to use another: a connection that is closed just
+	// when it is used again is a failed request. HTTP/2 has GOAWAY for that.
+	partingTime = 2 * time.Second
 	// drainTime is how long requests under way may take after we are told to stop.
 	drainTime = 15 * time.Second
 	// maxHeaderBytes is more than any proxy lets through by default.
@@ -38,8 +44,10 @@ func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, t *t
 	if t != nil {
 		listener = tls.NewListener(listener, t)
 	}
+	var open connections
 	server := &http.Server{
-		Handler:           h,
+		Handler:           parting(ctx, h),
+		ConnState:         open.count,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
@@ -52,14 +60,46 @@ func serveHTTP(ctx context.Context, log *slog.Logger, name, address string, t *t
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime+drainTime)
 		defer cancel()
+		open.part(drain)
 		stopped <- server.Shutdown(drain)
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("%s listener: %w", name, err)
 	}
 	return <-stopped
+}
+
+// parting has the connections of HTTP/1.1 that are still used when the context ends
+// closed after their next answer.
+func parting(ctx context.Context, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close") // as GOAWAY on HTTP/2
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// connections are those that are open.
+type connections struct{ n atomic.Int64 }
+
+// count implements http.Server.ConnState.
+func (c *connections) count(_ net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		c.n.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		c.n.Add(-1)
+	default:
+	}
+}
+
+// part waits for partingTime, or until none is open.
+func (c *connections) part(ctx context.Context) {
+	none := func(context.Context) (bool, error) { return c.n.Load() == 0, nil }
+	_ = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, partingTime, true, none) // those that are left are closed
 }
 
 // newGRPCServer returns a server with bounds on what one gateway can take up.

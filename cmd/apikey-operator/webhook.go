@@ -6,11 +6,14 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/apikey-operator/apikey-operator/controllers/certificates"
+	"github.com/apikey-operator/apikey-operator/controllers/namespaces"
+	"github.com/apikey-operator/apikey-operator/webhook/admission"
 )
 
 // newWebhookServer returns the server of admission, and the certificate that it
@@ -25,6 +28,19 @@ func newWebhookServer(c webhookConfig) (webhook.Server, *certificate) {
 			t.MinVersion, t.GetCertificate = tls.VersionTLS12, served.get
 		}},
 	}), served
+}
+
+// setUpAdmission has the manager serve admission, if it has an address.
+func setUpAdmission(m ctrl.Manager, c *config) {
+	if c.webhook.port == 0 {
+		return
+	}
+	v := &admission.Validators{
+		Cache: m.GetClient(), Live: m.GetAPIReader(), Clock: clock.RealClock{}, Hosts: c.hosts,
+		Authorizer: admission.Reviews{Client: m.GetClient(), Namespaced: len(c.namespaces) > 0},
+		Namespaces: namespaces.Source{Reader: m.GetClient(), Watched: c.namespaces},
+	}
+	v.Register(m.GetWebhookServer(), m.GetScheme())
 }
 
 // setUpCertificates has the manager keep the certificates, where nobody else does.

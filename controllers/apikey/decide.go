@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
@@ -296,7 +297,7 @@ func (d *decision) issue() Plan {
 	d.dropMarkers()
 	d.status.Keys = slices.DeleteFunc(d.status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Digest == d.Given.Digest }) // it comes again
 	if len(d.status.Keys) == 0 {
-		d.status.Effective = resolve(d.Key, d.API, d.Now)
+		d.status.Effective = policy.Resolve(d.Key, d.API, d.Now)
 		d.schedule = scheduleOf(d.asDecided())
 	}
 	if first && d.Given.Hashed {

@@ -2,9 +2,10 @@
 // machine over status.keys and the Secret; nothing else is remembered, so the
 // controller may be killed at any point and go on from what it finds.
 //
-// Files: decide.go and versions.go say what to do, purely, and policy.go and
-// scopes.go what the key's API has to say about it; reconciler.go and apply.go read
-// and do it, one write at a time; secret.go and template.go make the Secret.
+// Files: decide.go and versions.go say what to do, purely, and policy.go what comes
+// of what the key's API has to say about it (package policy); reconciler.go and
+// apply.go read and do it, one write at a time; secret.go and template.go make the
+// Secret.
 //
 // The order of writes: the digest is published in status as Pending, and so
 // accepted by auth servers, before its raw key is written to the Secret; only

@@ -64,26 +64,36 @@ func (r *Reconciler) givenKey(ctx context.Context, k *v1alpha1.APIKey, format ke
 	if e.SHA256 != "" {
 		return Given{Digest: hashed(e), Hashed: true}, key.Raw{}, nil
 	}
-	ref := e.SecretKeyRef
-	s, err := r.secret(ctx, k.Namespace, ref.Name)
-	switch {
-	case err != nil:
+	s, err := r.secret(ctx, k.Namespace, e.SecretKeyRef.Name)
+	if err != nil {
 		return Given{}, key.Raw{}, err
+	}
+	raw, err := Importable(e.SecretKeyRef, s)
+	if err != nil {
+		return Given{}, key.Raw{}, err
+	}
+	return Given{Digest: raw.Digest().String(), Hint: shapedHint(raw, format)}, raw, nil
+}
+
+// Importable returns the raw key that a Secret lets others import, nil for a Secret
+// that isn't there. Its error is a Problem, and never holds the key.
+func Importable(ref *v1alpha1.SecretKeyReference, s *corev1.Secret) (key.Raw, error) {
+	switch {
 	case s == nil:
-		return Given{}, key.Raw{}, existingKeyProblem(v1alpha1.ReasonExistingKeyNotFound, "there is no Secret %q", ref.Name)
+		return key.Raw{}, existingKeyProblem(v1alpha1.ReasonExistingKeyNotFound, "there is no Secret %q", ref.Name)
 	case s.Labels[v1alpha1.LabelImport] != "true":
-		return Given{}, key.Raw{}, existingKeyProblem(v1alpha1.ReasonImportNotAllowed,
+		return key.Raw{}, existingKeyProblem(v1alpha1.ReasonImportNotAllowed,
 			"Secret %q doesn't carry the label %s: \"true\", which lets its keys be imported", ref.Name, v1alpha1.LabelImport)
 	}
 	b, ok := s.Data[ref.Key]
 	if !ok {
-		return Given{}, key.Raw{}, existingKeyProblem(v1alpha1.ReasonExistingKeyNotFound, "Secret %q has no entry %q", ref.Name, ref.Key)
+		return key.Raw{}, existingKeyProblem(v1alpha1.ReasonExistingKeyNotFound, "Secret %q has no entry %q", ref.Name, ref.Key)
 	}
 	raw := key.NewRaw(string(b))
 	if err := strong(raw); err != nil {
-		return Given{}, key.Raw{}, existingKeyProblem(v1alpha1.ReasonWeakKey, "entry %q of Secret %q %v", ref.Key, ref.Name, err)
+		return key.Raw{}, existingKeyProblem(v1alpha1.ReasonWeakKey, "entry %q of Secret %q %v", ref.Key, ref.Name, err)
 	}
-	return Given{Digest: raw.Digest().String(), Hint: shapedHint(raw, format)}, raw, nil
+	return raw, nil
 }
 
 // polled are the problems with Secrets of others, of which no watch tells.
@@ -110,15 +120,16 @@ type rival struct {
 	digest string
 }
 
-// duplicate names the APIKey of the same API that keeps one of these keys from this
+// Duplicate names the APIKey of the same API that keeps one of these keys from this
 // one, "" if there is none. What this one doesn't hold yet it doesn't get from anybody,
 // older or younger; what both hold is the first claim's. A key of which an APIKey knows
-// the hash only it never keeps from one that has the key itself.
-func (r *Reconciler) duplicate(ctx context.Context, k *v1alpha1.APIKey, claims map[string]bool) (string, error) {
+// the hash only it never keeps from one that has the key itself. It reads IndexDigest
+// of a cache.
+func Duplicate(ctx context.Context, cache client.Reader, k *v1alpha1.APIKey, digests ...string) (string, error) {
 	var first *rival
-	for _, digest := range sortedKeys(claims) {
+	for _, digest := range digests {
 		var keys v1alpha1.APIKeyList
-		if err := r.Client.List(ctx, &keys, client.MatchingFields{IndexDigest: digest}, client.UnsafeDisableDeepCopy); err != nil {
+		if err := cache.List(ctx, &keys, client.MatchingFields{IndexDigest: digest}, client.UnsafeDisableDeepCopy); err != nil {
 			return "", err
 		}
 		own := rival{k, digest}
@@ -185,7 +196,7 @@ func (r *Reconciler) observeExisting(ctx context.Context, o *Observed, s *secret
 		}
 	}
 	var err error
-	o.Duplicate, err = r.duplicate(ctx, k, claims)
+	o.Duplicate, err = Duplicate(ctx, r.Client, k, sortedKeys(claims)...)
 	return err
 }
 
@@ -197,4 +208,10 @@ func currentOf(k *v1alpha1.APIKey) *v1alpha1.KeyVersion { return currentIn(k.Sta
 func orphaned(k *v1alpha1.APIKey, s *corev1.Secret) bool {
 	return len(s.OwnerReferences) == 0 && s.Labels[managedBy] == manager && s.Labels[v1alpha1.LabelAPIKeyUID] != "" &&
 		s.Annotations[v1alpha1.AnnotationAPIKey] == k.Name
+}
+
+// Belongs says whose a Secret is, as far as its metadata tells: an Orphan may hold
+// another key than it says, and is then Foreign.
+func Belongs(k *v1alpha1.APIKey, secret metav1.ObjectMeta) Ownership {
+	return ownership(k, &corev1.Secret{ObjectMeta: secret})
 }

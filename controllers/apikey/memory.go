@@ -114,8 +114,8 @@ func (m *memory) reached(f presence.Floor) []client.ObjectKey {
 	defer m.mu.Unlock()
 	var names []client.ObjectKey
 	for name, c := range m.keys {
-		over := c.published != "" && f.Delivers(c.published) || c.published == "" && f.Covers(c.revision)
-		if c.waiting == forAll && over || c.waiting == forAny && f.Anybody() {
+		over := c.published != "" && f.Delivers(name.Namespace, c.published) || c.published == "" && f.Covers(name.Namespace, c.revision)
+		if c.waiting == forAll && over || c.waiting == forAny && f.Anybody(name.Namespace) {
 			c.waiting = forNobody
 			names = append(names, name)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // govern changes what the API says of its keys.
@@ -47,7 +48,7 @@ func (m *model) checkIssue(o Observed, p Plan) {
 		m.fail("issued without the API's default end")
 	}
 	issued := slices.ContainsFunc(p.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent })
-	if l := o.API.KeyLimits; l != nil && !issued && (end == nil || end.After(latest(m.key, l).Time)) {
+	if l := o.API.KeyLimits; l != nil && !issued && (end == nil || end.After(policy.Latest(m.key, l).Time)) {
 		m.fail("issued until %v, beyond maxTTL %s", end, l.MaxTTL)
 	}
 }

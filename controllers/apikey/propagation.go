@@ -57,7 +57,7 @@ func (d *decision) reportPropagation() {
 	}
 	switch s := d.Spread; {
 	case s.Live == 0:
-		d.set(v1alpha1.ConditionPropagated, metav1.ConditionUnknown, v1alpha1.ReasonNoAuthServers, "no auth server reports"+silent(s))
+		d.set(v1alpha1.ConditionPropagated, metav1.ConditionUnknown, v1alpha1.ReasonNoAuthServers, "no auth server reports"+silent(s)+elsewhere(s))
 	case everyone(s) && len(s.Silent) > 0:
 		d.set(v1alpha1.ConditionPropagated, metav1.ConditionUnknown, v1alpha1.ReasonServersSilent, tell(s))
 	case everyone(s):
@@ -121,7 +121,7 @@ func tell(s presence.Spread) string {
 	if len(s.Behind) > 0 {
 		said += ", not by " + enumerate(s.Behind)
 	}
-	return said + silent(s)
+	return said + silent(s) + elsewhere(s)
 }
 
 func silent(s presence.Spread) string {
@@ -129,6 +129,15 @@ func silent(s presence.Spread) string {
 		return ""
 	}
 	return "; not waited for, since they have stopped reporting, though they may serve what they knew: " + enumerate(s.Silent)
+}
+
+// elsewhere tells of servers that a rollout of --namespaces hasn't come to, or that
+// others are meant to ask.
+func elsewhere(s presence.Spread) string {
+	if len(s.Elsewhere) == 0 {
+		return ""
+	}
+	return "; accepting none, since they don't watch this namespace: " + enumerate(s.Elsewhere)
 }
 
 func enumerate(names []string) string {

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/namespaces"
 	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
@@ -38,6 +38,9 @@ type Reconciler struct {
 	// in LeaseNamespace.
 	Roster         *presence.Roster
 	LeaseNamespace string
+	// Namespaces are the only ones that are watched, none for all: Client and Live
+	// then read there only, and no Namespaces.
+	Namespaces []string
 	// Metrics count what was delivered, and how.
 	Metrics *Metrics
 
@@ -200,9 +203,22 @@ func (r *Reconciler) format(ctx context.Context, o *Observed) (key.Format, error
 	return format, CheckTemplates(k, format)
 }
 
+// namespaces tells of namespaces.
+func (r *Reconciler) namespaces() namespaces.Source {
+	return namespaces.Source{Reader: r.Client, Watched: r.Namespaces}
+}
+
 // api returns the ProtectedAPI that an APIKey refers to, or a Problem.
 func (r *Reconciler) api(ctx context.Context, k *v1alpha1.APIKey) (*v1alpha1.ProtectedAPI, error) {
 	name := compile.APIName(k)
+	known := r.namespaces()
+	if !known.Watches(name.Namespace) {
+		return nil, &Problem{
+			Reason: v1alpha1.ReasonAPINotFound,
+			Message: fmt.Sprintf("spec.apiRef: the operator doesn't watch namespace %q, so that nothing serves ProtectedAPI %s, and requests are denied: "+
+				"create an APIKey that refers to an API elsewhere, or have the namespace added to --namespaces of the controller and the auth servers", name.Namespace, name),
+		}
+	}
 	api := &v1alpha1.ProtectedAPI{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: name.Namespace, Name: name.Name}, api)
 	if apierrors.IsNotFound(err) {
@@ -214,12 +230,11 @@ func (r *Reconciler) api(ctx context.Context, k *v1alpha1.APIKey) (*v1alpha1.Pro
 	if err != nil {
 		return nil, err
 	}
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: k.Namespace}, namespace); err != nil {
+	own, err := known.One(ctx, k.Namespace)
+	if err != nil {
 		return nil, err
 	}
-	compiled := compile.API(api, compile.Namespaces{k.Namespace: namespace.Labels})
+	compiled := compile.API(api, own)
 	if compiled.Err != nil {
 		return nil, &Problem{
 			Reason:  v1alpha1.ReasonInvalidAPI,

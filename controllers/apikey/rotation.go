@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // maxTriggers is how many values of spec.rotation.trigger are remembered.
@@ -33,12 +34,12 @@ func scheduleOf(k *v1alpha1.APIKey) schedule {
 	if e := k.Status.Effective; e != nil && e.Rotation != nil {
 		defaults = *e.Rotation
 	}
-	s := schedule{interval: length(cmp.Or(own.Interval, defaults.Interval)), overlap: DefaultOverlap}
+	s := schedule{interval: policy.Interval(k), overlap: DefaultOverlap}
 	switch {
 	case own.Overlap != "":
-		s.overlap = length(own.Overlap)
+		s.overlap = policy.Length(own.Overlap)
 	case defaults.Overlap != "":
-		s.overlap = length(defaults.Overlap)
+		s.overlap = policy.Length(defaults.Overlap)
 	}
 	if s.interval > 0 && (own.Overlap == "" || s.overlap >= s.interval) {
 		s.overlap = min(s.overlap, s.interval/2)

@@ -21,7 +21,7 @@ const reportsFresh = 15 * time.Second
 // observeServers reads what auth servers report, and, where a key waits for them to
 // be delivered, who accepts it.
 func (r *Reconciler) observeServers(ctx context.Context, o *Observed, s *secrets) error {
-	published := s.known.published
+	namespace, published := o.Key.Namespace, s.known.published
 	if s.hand = s.known.hand; s.hand.raw.IsZero() {
 		s.hand, published = again(o.Key, s.given, o.Given.Hint), s.known.revision
 	}
@@ -32,18 +32,18 @@ func (r *Reconciler) observeServers(ctx context.Context, o *Observed, s *secrets
 		// A server that joins writes its Lease before it lists: one whose Lease isn't
 		// there yet will list what is published now. The cache may be behind, so what
 		// it says is confirmed before a key is delivered on it.
-		if everyone(r.Roster.Spread(published)) {
+		if everyone(r.Roster.Spread(namespace, published)) {
 			if err := r.confirmLeases(ctx); err != nil {
 				return err
 			}
 		}
-		o.Hand = Hand{Digest: s.hand.raw.Digest().String(), Spread: r.Roster.Spread(published), Waited: o.Now.Sub(s.hand.at)}
+		o.Hand = Hand{Digest: s.hand.raw.Digest().String(), Spread: r.Roster.Spread(namespace, published), Waited: o.Now.Sub(s.hand.at)}
 		if took := s.known.took; !s.known.hand.raw.IsZero() {
 			o.Hand.Waited = o.Now.Sub(took) // whatever became of the clock
 		}
 	}
-	o.Spread, o.ChangedAt = r.Roster.Spread(s.known.revision), s.known.changedAt
-	o.Use = Use{Last: map[string]time.Time{}, Known: r.Roster.Covers(o.Now.Add(-reportsFresh))}
+	o.Spread, o.ChangedAt = r.Roster.Spread(namespace, s.known.revision), s.known.changedAt
+	o.Use = Use{Last: map[string]time.Time{}, Known: r.Roster.Covers(namespace, o.Now.Add(-reportsFresh))}
 	for _, v := range o.Key.Status.Keys {
 		if last, ok := r.Roster.LastUsed(v.Digest); ok {
 			o.Use.Last[v.Digest] = last

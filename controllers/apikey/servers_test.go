@@ -19,7 +19,12 @@ import (
 // used.
 func (w *world) report(server, seen string, used ...presence.Use) {
 	w.Helper()
-	lease := presence.Report{Identity: server, Renewed: w.clock.Now(), Seen: seen, Used: used}.Lease(w.leases)
+	w.put(presence.Report{Identity: server, Renewed: w.clock.Now(), Seen: seen, Used: used})
+}
+
+func (w *world) put(r presence.Report) {
+	w.Helper()
+	lease := r.Lease(w.leases)
 	lease.ResourceVersion = w.revision()
 	w.known.mu.Lock()
 	defer w.known.mu.Unlock()

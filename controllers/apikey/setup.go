@@ -51,7 +51,7 @@ const concurrency = 16
 
 // SetupWithManager registers the reconciler. It watches APIKeys, our Secrets,
 // the ProtectedAPIs and namespaces whose changes decide about issue, and the Leases
-// of auth servers.
+// of auth servers. Namespaces it can't watch where it watches only some of them.
 func (r *Reconciler) SetupWithManager(ctx context.Context, m ctrl.Manager) error {
 	for name, index := range indexes {
 		err := m.GetFieldIndexer().IndexField(ctx, &v1alpha1.APIKey{}, name, func(o client.Object) []string {
@@ -64,16 +64,18 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, m ctrl.Manager) error
 			return err
 		}
 	}
-	return ctrl.NewControllerManagedBy(m).
+	b := ctrl.NewControllerManagedBy(m).
 		Named("apikey").
 		For(&v1alpha1.APIKey{}).
 		Owns(&corev1.Secret{}).
 		Watches(&v1alpha1.APIKey{}, handler.EnqueueRequestsFromMapFunc(r.rivalsOf)).
 		Watches(&v1alpha1.ProtectedAPI{}, handler.EnqueueRequestsFromMapFunc(r.keysOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&coordinationv1.Lease{}, r.leaseHandler()).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysIn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
-		Complete(r)
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency})
+	if !r.namespaces().Limited() {
+		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysIn), builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	return b.Complete(r)
 }
 
 // rivalsOf returns the APIKeys that hold a key of this one which neither has

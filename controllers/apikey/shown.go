@@ -9,6 +9,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // shown reports whether the raw key was there for secret.deleteAfter, and its
@@ -37,7 +38,7 @@ func (d *decision) deletionDue() *metav1.Time {
 	if t == nil || t.DeleteAfter == "" || current == nil || current.DeliveredAt == nil || !d.inTarget() {
 		return nil
 	}
-	due := metav1.NewTime(current.DeliveredAt.Add(length(t.DeleteAfter)))
+	due := metav1.NewTime(current.DeliveredAt.Add(policy.Length(t.DeleteAfter)))
 	return &due
 }
 

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // recordFacts brings status.keys in line with what our Secrets hold, and reports
@@ -62,7 +63,7 @@ func (d *decision) adopt() {
 		IssuedAt: seconds(d.issuedAt()), DeliveredAt: &delivered,
 	}}
 	d.status.Hint = d.Hint
-	d.status.Effective = resolve(d.Key, d.API, d.issuedAt())
+	d.status.Effective = policy.Resolve(d.Key, d.API, d.issuedAt())
 	d.observeTrigger()
 }
 

@@ -39,8 +39,9 @@ type Options struct {
 	Lifetime, Ahead, Check time.Duration
 }
 
-// Setup adds to a manager what keeps the certificates: the leader renews them, and
-// every replica has the files.
+// Setup adds to a manager what keeps the certificates. Every replica renews them, who
+// is first: one that waits to lead isn't ready without, and in an upgrade from a version
+// that has none whoever leads is not taken away before another is ready.
 func Setup(m ctrl.Manager, o Options) error {
 	if o.Namespace == "" {
 		return errors.New("the namespace of the certificates is not known")
@@ -79,7 +80,7 @@ func (o Options) rotator(secret, service string) *rotator.CertRotator {
 		IsReady:                make(chan struct{}),
 		ControllerName:         "certificate-" + service,
 		FieldOwner:             "apikey-operator",
-		RequireLeaderElection:  true,
+		RequireLeaderElection:  false,
 		ServerCertDuration:     o.Lifetime,
 		LookaheadInterval:      o.Ahead,
 		RotationCheckFrequency: o.Check,

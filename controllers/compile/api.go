@@ -6,16 +6,12 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
-
-// Namespaces are the labels of every namespace, by name.
-type Namespaces map[string]labels.Set
 
 // SelectorError is in the Err of an API whose allowedNamespaces can't be read.
 type SelectorError struct{ Err error }
@@ -28,8 +24,9 @@ func (e SelectorError) Error() string {
 // Unwrap returns the cause.
 func (e SelectorError) Unwrap() error { return e.Err }
 
-// API compiles a ProtectedAPI.
-func API(p *v1alpha1.ProtectedAPI, namespaces Namespaces) *keyring.API {
+// API compiles a ProtectedAPI. Where its selector is of no interest, namespaces may be
+// nil: it then selects none.
+func API(p *v1alpha1.ProtectedAPI, namespaces Selectable) *keyring.API {
 	api := &keyring.API{
 		Name:            keyring.Name{Namespace: p.Namespace, Name: p.Name},
 		UID:             string(p.UID),
@@ -139,7 +136,7 @@ func setTrustedProxies(p *v1alpha1.ProtectedAPI, api *keyring.API) error {
 	return nil
 }
 
-func setNamespaces(p *v1alpha1.ProtectedAPI, namespaces Namespaces, api *keyring.API) error {
+func setNamespaces(p *v1alpha1.ProtectedAPI, namespaces Selectable, api *keyring.API) error {
 	api.Namespaces = map[string]bool{}
 	from := p.Spec.AllowedNamespaces
 	switch {
@@ -154,11 +151,14 @@ func setNamespaces(p *v1alpha1.ProtectedAPI, namespaces Namespaces, api *keyring
 		if err != nil {
 			return err
 		}
-		for name, set := range namespaces {
-			if selector.Matches(set) {
-				api.Namespaces[name] = true
-			}
+		if namespaces == nil {
+			return nil
 		}
+		selected, err := namespaces.Select(selector)
+		for _, name := range selected {
+			api.Namespaces[name] = true
+		}
+		return err
 	}
 	return nil
 }

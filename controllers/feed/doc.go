@@ -6,4 +6,7 @@
 // APIKeys (keys.go) go into the keyring before the watch is read on, so that it can
 // be said up to which resourceVersion everything has (Position). The few
 // ProtectedAPIs and namespaces (feed.go) come from informers.
+//
+// A feed of some namespaces reads the APIKeys of each by themselves, with a position
+// of its own, and no Namespaces at all.
 package feed

@@ -2,7 +2,9 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -24,10 +27,12 @@ import (
 
 // Feed keeps a keyring as the watches say.
 type Feed struct {
-	ring   *keyring.Ring
-	keys   *keys
-	cache  cache.Cache
-	synced atomic.Bool
+	ring    *keyring.Ring
+	keys    []*keys // of all namespaces, or one for each that is watched
+	watched compile.Watched
+	moved   chan struct{}
+	cache   cache.Cache
+	synced  atomic.Bool
 
 	mu         sync.Mutex // guards what follows: the handlers run concurrently
 	sources    []toolscache.InformerSynced
@@ -35,45 +40,69 @@ type Feed struct {
 	selecting  map[keyring.Name]*v1alpha1.ProtectedAPI // APIs that select namespaces by label
 }
 
-// New returns a Feed that watches with a connection of its own.
-func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring) (*Feed, error) {
+// New returns a Feed that watches with a connection of its own: the namespaces that
+// are named, each once, or, if none is, all of the cluster. An empty name is an error.
+func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring, namespaces ...string) (*Feed, error) {
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("making the client: %w", err)
 	}
-	k, err := newKeys(config, httpClient, scheme, ring)
-	if err != nil {
-		return nil, err
-	}
-	c, err := cache.New(config, cache.Options{
+	options := cache.Options{
 		HTTPClient:       httpClient,
 		Scheme:           scheme,
 		DefaultTransform: cache.TransformStripManagedFields(),
 		NewInformer:      newInformer,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making the cache: %w", err)
 	}
-	return &Feed{
+	f := &Feed{
 		ring:       ring,
-		keys:       k,
-		cache:      c,
+		watched:    namespaces,
+		moved:      make(chan struct{}, 1),
 		namespaces: compile.Namespaces{},
 		selecting:  map[keyring.Name]*v1alpha1.ProtectedAPI{},
-	}, nil
+	}
+	read := []string{metav1.NamespaceAll}
+	if slices.Contains(namespaces, metav1.NamespaceAll) {
+		return nil, errors.New("the namespaces to watch: one has no name; name each, or none for all")
+	}
+	if len(namespaces) > 0 {
+		read, options.DefaultNamespaces = namespaces, map[string]cache.Config{}
+	}
+	for _, namespace := range read {
+		k, err := newKeys(config, httpClient, scheme, namespace, ring, f.moved)
+		if err != nil {
+			return nil, err
+		}
+		f.keys = append(f.keys, k)
+		if namespace != metav1.NamespaceAll {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	if f.cache, err = cache.New(config, options); err != nil {
+		return nil, fmt.Errorf("making the cache: %w", err)
+	}
+	return f, nil
+}
+
+// informed is a kind that has an informer.
+type informed struct {
+	object  client.Object
+	handler toolscache.ResourceEventHandler
+}
+
+// kinds are those that have informers.
+func (f *Feed) kinds() []informed {
+	apis := informed{&v1alpha1.ProtectedAPI{}, handler(f.setAPI, f.deleteAPI)}
+	if len(f.watched) > 0 {
+		return []informed{apis}
+	}
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	return []informed{{namespace, handler(f.setNamespace, f.deleteNamespace)}, apis}
 }
 
 // Start watches until the context ends.
 func (f *Feed) Start(ctx context.Context) error {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
-	for _, w := range []struct {
-		object  client.Object
-		handler toolscache.ResourceEventHandler
-	}{
-		{namespace, handler(f.setNamespace, f.deleteNamespace)},
-		{&v1alpha1.ProtectedAPI{}, handler(f.setAPI, f.deleteAPI)},
-	} {
+	for _, w := range f.kinds() {
 		informer, err := f.cache.GetInformer(ctx, w.object, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("watching %T: %w", w.object, err)
@@ -88,23 +117,50 @@ func (f *Feed) Start(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.cache.Start(ctx) })
-	group.Go(func() error { f.keys.run(ctx); return nil })
+	for _, k := range f.keys {
+		group.Go(func() error { k.run(ctx); return nil })
+	}
 	return group.Wait()
 }
 
 // Position is the resourceVersion up to which every change of an APIKey has reached
-// the keyring, "" as long as that can't be said.
-func (f *Feed) Position() string { return f.keys.at() }
+// the keyring, "" as long as that can't be said. Of several namespaces it is the
+// least.
+func (f *Feed) Position() string {
+	least := f.keys[0].at()
+	for _, k := range f.keys[1:] {
+		at := k.at()
+		if c, err := resourceversion.CompareResourceVersion(at, least); err != nil {
+			return "" // one of the two isn't known
+		} else if c < 0 {
+			least = at
+		}
+	}
+	return least
+}
 
-// Moved has a value when the position has moved since one was taken out.
-func (f *Feed) Moved() <-chan struct{} { return f.keys.moved }
+// Positions are those of each namespace, nil of a feed that watches all at once.
+func (f *Feed) Positions() map[string]string {
+	if len(f.watched) == 0 {
+		return nil
+	}
+	positions := make(map[string]string, len(f.keys))
+	for _, k := range f.keys {
+		positions[k.namespace] = k.at()
+	}
+	return positions
+}
+
+// Moved has a value when a position has moved since one was taken out.
+func (f *Feed) Moved() <-chan struct{} { return f.moved }
 
 // Relist lists all APIKeys anew. From its return on there is no position until a
 // list is in that was asked for later; the keyring serves what it has meanwhile.
-func (f *Feed) Relist() { f.keys.relist() }
-
-// informed is how many kinds have informers.
-const informed = 2
+func (f *Feed) Relist() {
+	for _, k := range f.keys {
+		k.relist()
+	}
+}
 
 // HasSynced reports whether everything that existed when the watches began has
 // reached the keyring.
@@ -119,8 +175,21 @@ func (f *Feed) HasSynced() bool {
 			return false
 		}
 	}
-	f.synced.Store(len(f.sources) == informed && f.keys.filled.Load())
+	for _, k := range f.keys {
+		if !k.filled.Load() {
+			return false
+		}
+	}
+	f.synced.Store(len(f.sources) == len(f.kinds()))
 	return f.synced.Load()
+}
+
+// selectable are the namespaces that selectors choose from.
+func (f *Feed) selectable() compile.Selectable {
+	if len(f.watched) > 0 {
+		return f.watched
+	}
+	return f.namespaces
 }
 
 // handler calls set for objects that are there and unset for those that went.
@@ -148,12 +217,14 @@ func handler[T client.Object](set, unset func(T)) toolscache.ResourceEventHandle
 }
 
 // setAPI serves a ProtectedAPI. One that can't be used any more since an edit
-// keeps being served as it was before.
+// keeps being served as it was before, but for one of which it can't be told any more
+// whose keys it admits: as before it might admit those that the edit meant to keep out.
 func (f *Feed) setAPI(p *v1alpha1.ProtectedAPI) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	api := compile.API(p, f.namespaces)
-	if before, ok := f.ring.API(api.Name); ok && api.Err != nil && before.Err == nil && before.UID == api.UID {
+	api := compile.API(p, f.selectable())
+	unusable := api.Err != nil && !errors.Is(api.Err, compile.ErrLabelsUnknown)
+	if before, ok := f.ring.API(api.Name); ok && unusable && before.Err == nil && before.UID == api.UID {
 		return
 	}
 	if n := p.Spec.AllowedNamespaces; n != nil && n.From == v1alpha1.NamespacesSelector {
@@ -190,7 +261,7 @@ func (f *Feed) deleteNamespace(n *metav1.PartialObjectMetadata) {
 
 func (f *Feed) recompile() {
 	for _, p := range f.selecting {
-		f.ring.SetAPI(compile.API(p, f.namespaces))
+		f.ring.SetAPI(compile.API(p, f.selectable()))
 	}
 }
 

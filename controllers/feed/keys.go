@@ -22,14 +22,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
 
-// keys keeps the APIKeys of a ring as the API server says. Whatever a reflector
+// keys keeps the APIKeys of a namespace in a ring as the API server says. Whatever a reflector
 // reads is compiled and in the ring before it reads on, so that there is a
 // position: all up to it has reached the ring.
 type keys struct {
-	ring   *keyring.Ring
-	source toolscache.ListerWatcher
-	moved  chan struct{}
-	filled atomic.Bool // a list was in the ring
+	namespace string // "" is all
+	ring      *keyring.Ring
+	source    toolscache.ListerWatcher
+	moved     chan struct{} // may be that of others, too
+	filled    atomic.Bool   // a list was in the ring
 
 	position atomic.Pointer[string] // nil is unknown; written under mu
 
@@ -38,13 +39,13 @@ type keys struct {
 }
 
 // newKeys returns keys that are read with a client of their own.
-func newKeys(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme, ring *keyring.Ring) (*keys, error) {
+func newKeys(config *rest.Config, httpClient *http.Client, scheme *runtime.Scheme, namespace string, ring *keyring.Ring, moved chan struct{}) (*keys, error) {
 	c, err := apiutil.RESTClientForGVK(v1alpha1.GroupVersion.WithKind("APIKey"), false, false, config, serializer.NewCodecFactory(scheme), httpClient)
 	if err != nil {
 		return nil, fmt.Errorf("making the client of APIKeys: %w", err)
 	}
-	source := toolscache.NewFilteredListWatchFromClient(c, "apikeys", metav1.NamespaceAll, func(*metav1.ListOptions) {})
-	return &keys{ring: ring, source: consistent(source), moved: make(chan struct{}, 1)}, nil
+	source := toolscache.NewFilteredListWatchFromClient(c, "apikeys", namespace, func(*metav1.ListOptions) {})
+	return &keys{namespace: namespace, ring: ring, source: consistent(source), moved: moved}, nil
 }
 
 // run reads until the context ends.
@@ -151,7 +152,7 @@ func (r *reading) Replace(list []any, resourceVersion string) error {
 		names[name(k)] = true
 		r.keys.ring.SetKey(compile.Key(k))
 	}
-	r.keys.ring.KeepKeys(names)
+	r.keys.ring.KeepKeys(r.keys.namespace, names)
 	r.keys.filled.Store(true)
 	r.UpdateResourceVersion(resourceVersion)
 	return nil

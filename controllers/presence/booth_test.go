@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ type booth struct {
 	said  []string              // log lines
 
 	position string
+	in       map[string]string // positions of namespaces; nil if it reads them all at once
 	moved    chan struct{}
 }
 
@@ -125,11 +127,20 @@ func (b *booth) Position() string {
 	return b.position
 }
 
+func (b *booth) Positions() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.in)
+}
+
 func (b *booth) Moved() <-chan struct{} { return b.moved }
 
 func (b *booth) Relist() {
 	b.do(func() {
 		b.position = ""
+		for namespace := range b.in {
+			b.in[namespace] = ""
+		}
 		b.note("relist")
 	})
 }
@@ -145,6 +156,9 @@ func (b *booth) write(verb string, l *coordinationv1.Lease) (*coordinationv1.Lea
 	defer b.mu.Unlock()
 	r := Read(l)
 	what := verb + " " + r.Seen
+	if r.SeenIn != nil {
+		what += " (" + encodePositions(r.SeenIn) + ")"
+	}
 	for _, u := range r.Used {
 		what += fmt.Sprintf(" %s@%v", strings.TrimLeft(u.Beginning, "0"), u.At.Sub(start))
 	}

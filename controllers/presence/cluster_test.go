@@ -67,6 +67,7 @@ func (c *cable) RoundTrip(r *http.Request) (*http.Response, error) {
 // of its own.
 type site struct {
 	*testing.T
+	scheme    *runtime.Scheme
 	client    client.Client
 	cable     cable
 	namespace string
@@ -74,39 +75,55 @@ type site struct {
 	serverClock, clock *clocktesting.FakeClock
 	ring               *keyring.Ring
 	reporter           *presence.Reporter
+	synced             func() bool
 	roster             *presence.Roster
 	stop               func()
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	now := time.Now()
-	s := &site{T: t, serverClock: clocktesting.NewFakeClock(now.Add(-time.Hour)), clock: clocktesting.NewFakeClock(now)}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		s.must(add(scheme))
-	}
-	config := devcluster.For(t).Config
-	var err error
-	s.client, err = client.New(config, client.Options{Scheme: scheme})
-	s.must(err)
-	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "presence-"}}
-	s.must(s.client.Create(t.Context(), n))
-	s.namespace = n.Name
+	s := newGround(t)
+	s.build(devcluster.For(t).Config)
+	return s
+}
 
+// newGround is a site where no auth server is yet.
+func newGround(t *testing.T) *site {
+	t.Helper()
+	now := time.Now()
+	s := &site{T: t, scheme: runtime.NewScheme(), serverClock: clocktesting.NewFakeClock(now.Add(-time.Hour)), clock: clocktesting.NewFakeClock(now)}
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		s.must(add(s.scheme))
+	}
+	var err error
+	s.client, err = client.New(devcluster.For(t).Config, client.Options{Scheme: s.scheme})
+	s.must(err)
+	s.namespace, s.roster = s.newNamespace(), presence.NewRoster(s.clock)
+	return s
+}
+
+func (s *site) newNamespace() string {
+	s.Helper()
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "presence-"}}
+	s.must(s.client.Create(s.Context(), n))
+	return n.Name
+}
+
+// build makes an auth server that has some access, and watches some namespaces or all.
+func (s *site) build(config *rest.Config, namespaces ...string) {
+	s.Helper()
 	s.cable.plug()
 	ours := rest.CopyConfig(config)
 	ours.Wrap(func(next http.RoundTripper) http.RoundTripper { s.cable.next = next; return &s.cable })
 	s.ring = keyring.New(keyring.HostPolicy{})
-	f, err := feed.New(ours, scheme, s.ring)
+	f, err := feed.New(ours, s.scheme, s.ring, namespaces...)
 	s.must(err)
+	s.synced = f.HasSynced
 	leases, err := coordinationclient.NewForConfig(ours)
 	s.must(err)
 	s.reporter = presence.NewReporter(presence.ReporterOptions{
 		Identity: "server", Namespace: s.namespace, Leases: leases.Leases(s.namespace), Feed: f, Uses: s.ring.TakeUses, Clock: s.serverClock,
 	}, prometheus.NewRegistry())
-	s.roster = presence.NewRoster(s.clock)
-	return s
 }
 
 func (s *site) start() {
@@ -161,7 +178,12 @@ func (s *site) stepping(what string, holds func() bool) {
 // issue publishes a key and returns the resourceVersion of that.
 func (s *site) issue(raw string) string {
 	s.Helper()
-	k := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: raw}}
+	return s.issueIn(s.namespace, raw, v1alpha1.APIKeySpec{})
+}
+
+func (s *site) issueIn(namespace, raw string, spec v1alpha1.APIKeySpec) string {
+	s.Helper()
+	k := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: raw}, Spec: spec}
 	s.must(s.client.Create(s.Context(), k))
 	k.Status.Keys = []v1alpha1.KeyVersion{{Digest: key.NewRaw(raw).Digest().String(), Phase: v1alpha1.KeyPending, IssuedAt: metav1.Now()}}
 	s.must(s.client.Status().Update(s.Context(), k))
@@ -184,7 +206,14 @@ func (s *site) look(revision string) presence.Spread {
 	var leases coordinationv1.LeaseList
 	s.must(s.client.List(context.Background(), &leases, client.InNamespace(s.namespace), client.MatchingLabels(presence.Labels())))
 	s.roster.ObserveLive(asked, &leases)
-	return s.roster.Spread(revision)
+	return s.roster.Spread(s.namespace, revision)
+}
+
+// lookIn is a look at who has a change in another namespace.
+func (s *site) lookIn(namespace, revision string) presence.Spread {
+	s.Helper()
+	s.look(revision)
+	return s.roster.Spread(namespace, revision)
 }
 
 func TestReporterAndFeedThroughAnOutage(t *testing.T) {

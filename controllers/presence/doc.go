@@ -8,6 +8,11 @@
 // server whose Lease isn't renewed is waited for no longer; it has stopped to answer
 // for keys that it doesn't know before that, and joins anew.
 //
+// A server that watches only some namespaces reads each by a watch of its own, and
+// says how far it is in each: an idle one moves by a bookmark a minute. It is one
+// server all the same, with one Lease of the same name, which is renewed, fenced and
+// joined as a whole. A key waits for the servers that watch its namespace.
+//
 // lease.go is the format, reporter.go the auth servers' side, roster.go the
 // controller's. sweeper.go deletes what crashed servers leave.
 package presence

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 )
 
@@ -18,12 +21,17 @@ const (
 	// LeaseDuration is how long an auth server is waited for after the controller
 	// saw its last renewal.
 	LeaseDuration = 15 * time.Second
+	// MaxNamespaces is how many namespaces an auth server that doesn't watch all of
+	// them can report on, in about 25 kB.
+	MaxNamespaces = 256
 
 	namePrefix     = "apikey-operator-authserver-"
 	componentLabel = "apikey-operator.dev/component"
 	component      = "authserver"
-	seenAnnotation = "apikey-operator.dev/seen"
-	usedAnnotation = "apikey-operator.dev/used"
+
+	seenAnnotation   = "apikey-operator.dev/seen"
+	seenInAnnotation = "apikey-operator.dev/seen-in"
+	usedAnnotation   = "apikey-operator.dev/used"
 
 	// maxUses bounds the annotation of uses, to about 13 kB.
 	maxUses = 512
@@ -45,7 +53,28 @@ type Report struct {
 	// Seen is a resourceVersion: every change of an APIKey up to it is enforced. It
 	// is "" while the server joins.
 	Seen string
-	Used []Use
+	// SeenIn are such of each namespace, of a server that watches no others. Seen is
+	// then not above any of them: it is for controllers that don't know of SeenIn. Nil
+	// is a server that watches all namespaces.
+	SeenIn map[string]string
+	Used   []Use
+}
+
+// in returns how far the server is in a namespace, and whether it watches that.
+func (r *Report) in(namespace string) (position string, watched bool) {
+	if r.SeenIn == nil {
+		return r.Seen, true
+	}
+	position, watched = r.SeenIn[namespace]
+	return position, watched
+}
+
+// joining makes it the report of a server that joins, of the same namespaces.
+func (r *Report) joining() {
+	r.Seen, r.SeenIn = "", maps.Clone(r.SeenIn)
+	for namespace := range r.SeenIn {
+		r.SeenIn[namespace] = ""
+	}
 }
 
 // Use is when a key version was last used.
@@ -85,6 +114,9 @@ func (r Report) Lease(namespace string) *coordinationv1.Lease {
 	if r.Seen != "" {
 		annotations[seenAnnotation] = r.Seen
 	}
+	if r.SeenIn != nil {
+		annotations[seenInAnnotation] = encodePositions(r.SeenIn)
+	}
 	if used := encodeUses(r.Used); used != "" {
 		annotations[usedAnnotation] = used
 	}
@@ -98,9 +130,10 @@ func (r Report) Lease(namespace string) *coordinationv1.Lease {
 	}
 }
 
-// Read reads what Report.Lease wrote. What isn't well formed counts as not said.
+// Read reads what Report.Lease wrote. What isn't well formed counts as not said: a
+// server of whose namespaces one can't be read is one that watches all.
 func Read(l *coordinationv1.Lease) Report {
-	r := Report{Identity: strings.TrimPrefix(l.Name, namePrefix), Used: Used(l)}
+	r := Report{Identity: strings.TrimPrefix(l.Name, namePrefix), SeenIn: decodePositions(l.Annotations[seenInAnnotation]), Used: Used(l)}
 	if l.Spec.RenewTime != nil {
 		r.Renewed = l.Spec.RenewTime.Time
 	}
@@ -108,6 +141,31 @@ func Read(l *coordinationv1.Lease) Report {
 		r.Seen = seen
 	}
 	return r
+}
+
+func encodePositions(positions map[string]string) string {
+	texts := make([]string, 0, len(positions))
+	for _, namespace := range slices.Sorted(maps.Keys(positions)) {
+		texts = append(texts, namespace+"="+positions[namespace])
+	}
+	return strings.Join(texts, ",")
+}
+
+// decodePositions returns nil for what encodePositions didn't write, and for nothing.
+func decodePositions(text string) map[string]string {
+	if text == "" {
+		return nil
+	}
+	positions := map[string]string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		namespace, position, ok := strings.Cut(entry, "=")
+		_, twice := positions[namespace]
+		if !ok || twice || len(positions) == MaxNamespaces || len(validation.IsDNS1123Label(namespace)) > 0 || position != "" && !wellFormed(position) {
+			return nil
+		}
+		positions[namespace] = position
+	}
+	return positions
 }
 
 func encodeUses(uses []Use) string {

@@ -24,9 +24,11 @@ func useOf(i, minute int) Use {
 
 func TestReportsAreReadAsWritten(t *testing.T) {
 	for name, want := range map[string]Report{
-		"joining":  {Identity: "host-1-0a0b0c0d", Renewed: start},
-		"reading":  {Identity: "host-1-0a0b0c0d", Renewed: start.Add(1234567 * time.Microsecond), Seen: "123456789012345678901"},
-		"with use": {Identity: "host-1-0a0b0c0d", Renewed: start, Seen: "1", Used: []Use{useOf(7, 1), useOf(3, -900), useOf(9, 1<<20)}},
+		"joining":            {Identity: "host-1-0a0b0c0d", Renewed: start},
+		"reading":            {Identity: "host-1-0a0b0c0d", Renewed: start.Add(1234567 * time.Microsecond), Seen: "123456789012345678901"},
+		"reading namespaces": {Identity: "host-1-0a0b0c0d", Renewed: start, Seen: "7", SeenIn: map[string]string{"shop": "8", "apis": "7"}},
+		"joining, of one":    {Identity: "host-1-0a0b0c0d", Renewed: start, SeenIn: map[string]string{"shop": ""}},
+		"with use":           {Identity: "host-1-0a0b0c0d", Renewed: start, Seen: "1", Used: []Use{useOf(7, 1), useOf(3, -900), useOf(9, 1<<20)}},
 	} {
 		l := want.Lease("system")
 		if got := Read(l); !reflect.DeepEqual(got, want) {
@@ -38,6 +40,59 @@ func TestReportsAreReadAsWritten(t *testing.T) {
 		}
 		if _, seen := l.Annotations["apikey-operator.dev/seen"]; seen != (want.Seen != "") {
 			t.Errorf("%s: the annotations are %v", name, l.Annotations)
+		}
+		if _, seenIn := l.Annotations["apikey-operator.dev/seen-in"]; seenIn != (want.SeenIn != nil) {
+			t.Errorf("%s: the annotations are %v", name, l.Annotations)
+		}
+	}
+}
+
+// TestWhatOtherVersionsRead: what an auth server of all namespaces writes is what it
+// has always been, and of one that watches some a controller that doesn't know of that
+// reads the position that it has in all of them.
+func TestWhatOtherVersionsRead(t *testing.T) {
+	used := []Use{{Beginning: "0123456789abcdef", At: time.Unix(5*60, 0)}}
+	for name, tt := range map[string]struct {
+		report Report
+		want   map[string]string // annotations
+	}{
+		"all":             {Report{Seen: "7", Used: used}, map[string]string{seenAnnotation: "7", usedAnnotation: "0123456789abcdef=5"}},
+		"all, joining":    {Report{}, map[string]string{}},
+		"some":            {Report{Seen: "7", SeenIn: map[string]string{"b": "9", "a": "7"}}, map[string]string{seenAnnotation: "7", "apikey-operator.dev/seen-in": "a=7,b=9"}},
+		"some, one joins": {Report{SeenIn: map[string]string{"b": "9", "a": ""}}, map[string]string{"apikey-operator.dev/seen-in": "a=,b=9"}},
+	} {
+		tt.report.Identity, tt.report.Renewed = "pod", start
+		l := tt.report.Lease("system")
+		if !reflect.DeepEqual(l.Annotations, tt.want) || l.Name != "apikey-operator-authserver-pod" || !reflect.DeepEqual(l.Labels, Labels()) {
+			t.Errorf("%s: the Lease is %s with annotations %v and labels %v, want annotations %v", name, l.Name, l.Annotations, l.Labels, tt.want)
+		}
+		delete(l.Annotations, seenInAnnotation) // which it doesn't look at
+		if got := Read(l); got.Seen != tt.report.Seen || got.SeenIn != nil {
+			t.Errorf("%s: an old controller reads %+v", name, got)
+		}
+	}
+}
+
+// TestNamespacesThatCannotBeRead are none: a server counts as one that watches all,
+// so that every key waits for it.
+func TestNamespacesThatCannotBeRead(t *testing.T) {
+	many := map[string]string{}
+	for i := range MaxNamespaces {
+		many[fmt.Sprint("n", i)] = ""
+	}
+	if got := Read((Report{SeenIn: many}).Lease("system")); !reflect.DeepEqual(got.SeenIn, many) {
+		t.Errorf("of %d namespaces %d are read", len(many), len(got.SeenIn))
+	}
+	many["another"] = "1"
+	tooMany := (Report{SeenIn: many}).Lease("system").Annotations[seenInAnnotation]
+	for _, text := range []string{
+		"", ",", "=", "a", "a=7,", ",a=7", "=7", "a=7,a=8", "a=7,a=7", "a=07", "a=0", "a=x", "a=7=8", "a= 7", "A=7", "a.b=7", "a/b=7", "-a=7",
+		strings.Repeat("a", 64) + "=7", "a=" + strings.Repeat("9", 33), tooMany,
+	} {
+		l := (Report{Seen: "5"}).Lease("system")
+		l.Annotations[seenInAnnotation] = text
+		if got := Read(l); got.SeenIn != nil || got.Seen != "5" {
+			t.Errorf("%.40q is read as %v, at %s", text, got.SeenIn, got.Seen)
 		}
 	}
 }
@@ -90,16 +145,16 @@ func TestGarbageCountsAsNotSaid(t *testing.T) {
 
 // Whatever is in a Lease can be read, and what was read is read again.
 func FuzzRead(f *testing.F) {
-	f.Add("apikey-operator-authserver-a", "7", "0123456789abcdef=5")
-	f.Add("", "007", "=,,=")
-	f.Fuzz(func(t *testing.T, name, seen, used string) {
-		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{seenAnnotation: seen, usedAnnotation: used}}}
+	f.Add("apikey-operator-authserver-a", "7", "a=7,b=", "0123456789abcdef=5")
+	f.Add("", "007", "=,=", "=,,=")
+	f.Fuzz(func(t *testing.T, name, seen, in, used string) {
+		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{seenAnnotation: seen, seenInAnnotation: in, usedAnnotation: used}}}
 		r := Read(l)
 		if r.Seen != "" && r.Seen != seen || len(r.Used) > maxUses {
 			t.Errorf("read %+v", r)
 		}
 		again := Read(r.Lease("system"))
-		if again.Seen != r.Seen || !reflect.DeepEqual(again.Used, r.Used) {
+		if again.Seen != r.Seen || !reflect.DeepEqual(again.SeenIn, r.SeenIn) || !reflect.DeepEqual(again.Used, r.Used) {
 			t.Errorf("read %+v, and written anew %+v", r, again)
 		}
 	})

@@ -30,7 +30,7 @@ func (r *Roster) count() map[string]int {
 		case now.Sub(s.changed) > forgotten:
 		case s.silent(now):
 			counts["silent"]++
-		case s.report.Seen == "" || r.asked != "" && !reached(s.report.Seen, r.asked):
+		case s.behind():
 			counts["behind"]++
 		default:
 			counts["live"]++

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,9 @@ type Feed interface {
 	// Position is the resourceVersion up to which everything is in the keyring, ""
 	// if that isn't known.
 	Position() string
+	// Positions are those of each namespace, of a feed that reads only some, and reads
+	// them one by one; else nil. Position is then the least of them.
+	Positions() map[string]string
 	// Moved has a value when the position has moved.
 	Moved() <-chan struct{}
 	// Relist lists anew: from its return on there is no position until the list is in.
@@ -79,7 +83,8 @@ type Reporter struct {
 	revision      string    // of the Lease as it was written last, "" for none
 	tried, logged time.Time // when the last attempt and the last error in the log were
 	failed, said  bool      // the last attempt did; the log ends with an error
-	seen          string    // the position that was written last
+	seen          string    // the position that was written last, and
+	seenIn        map[string]string
 	window        window
 }
 
@@ -145,7 +150,7 @@ func (r *Reporter) due(now time.Time) time.Duration {
 	switch {
 	case r.failed:
 		after = retryAfter
-	case r.Feed.Position() != r.seen:
+	case r.Feed.Position() != r.seen, !maps.Equal(r.Feed.Positions(), r.seenIn):
 		after = coalesced
 	}
 	return r.tried.Add(after).Sub(now)
@@ -158,9 +163,11 @@ func (r *Reporter) report(ctx context.Context) {
 	r.tried = start
 	joins := !r.waitedFor(start)
 	r.window.fill(r.Uses)
-	report := Report{Identity: r.Identity, Renewed: start, Used: r.window.uses()}
-	if !joins {
-		report.Seen = r.Feed.Position()
+	// In this order, so that the one isn't above the others.
+	seen, seenIn := r.Feed.Position(), r.Feed.Positions()
+	report := Report{Identity: r.Identity, Renewed: start, Seen: seen, SeenIn: seenIn, Used: r.window.uses()}
+	if joins {
+		report.joining()
 	}
 	lost, err := r.put(ctx, &report)
 	if err != nil {
@@ -170,7 +177,7 @@ func (r *Reporter) report(ctx context.Context) {
 	if r.said {
 		log.FromContext(ctx).Info("the Lease is written again", "lease", namePrefix+r.Identity)
 	}
-	r.failed, r.said, r.seen = false, false, report.Seen
+	r.failed, r.said, r.seen, r.seenIn = false, false, report.Seen, report.SeenIn
 	r.window.wrote()
 	if joins || lost || !r.waitedFor(r.Clock.Now()) {
 		r.Feed.Relist()
@@ -187,7 +194,8 @@ func (r *Reporter) put(ctx context.Context, report *Report) (lost bool, err erro
 	for range 3 {
 		var lease *coordinationv1.Lease
 		if r.revision == "" {
-			lost, report.Seen = true, ""
+			lost = true
+			report.joining()
 			lease, err = r.Leases.Create(ctx, report.Lease(r.Namespace), metav1.CreateOptions{})
 		} else {
 			lease = report.Lease(r.Namespace)
@@ -237,7 +245,7 @@ func (r *Reporter) leave(ctx context.Context) {
 	defer cancel()
 	var err error
 	if r.window.fill(r.Uses); r.revision != "" && r.window.news() {
-		_, err = r.put(ctx, &Report{Identity: r.Identity, Renewed: r.Clock.Now(), Seen: r.seen, Used: r.window.uses()})
+		_, err = r.put(ctx, &Report{Identity: r.Identity, Renewed: r.Clock.Now(), Seen: r.seen, SeenIn: r.seenIn, Used: r.window.uses()})
 	}
 	if err != nil {
 		log.FromContext(ctx).Info("what was used last couldn't be told", "lease", namePrefix+r.Identity, "error", err.Error())

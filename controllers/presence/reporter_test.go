@@ -115,6 +115,50 @@ func TestFencing(t *testing.T) {
 	})
 }
 
+// A server that watches some namespaces tells of each, joins and is fenced as one, and
+// isn't current before it has listed all of them.
+func TestNamespacesAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBooth(t)
+		b.in = map[string]string{"busy": "", "idle": ""}
+		stop := b.run()
+		b.want("0s create  (busy=,idle=)", "0s relist", "0s feed starts")
+		b.at(time.Second)
+		moveIn := func(least, namespace, position string) {
+			b.do(func() { b.in[namespace] = position })
+			b.move(least)
+		}
+		moveIn("", "busy", "100") // the list of the other takes long
+		b.want("1s update  (busy=100,idle=)")
+		b.wantCurrent(false)
+		b.at(2 * time.Second)
+		moveIn("90", "idle", "90")
+		b.want("2s update 90 (busy=100,idle=90)")
+		b.wantCurrent(true)
+		b.at(3 * time.Second)
+		moveIn("90", "busy", "200") // at once, though the other is idle
+		b.want("3s update 90 (busy=200,idle=90)")
+
+		b.do(func() { b.fails = errors.New("unreachable") })
+		b.at(14 * time.Second)
+		b.wantCurrent(false)
+		b.do(func() { b.log, b.fails = nil, nil })
+		b.at(15 * time.Second)
+		b.want("15s update  (busy=,idle=)", "15s relist")
+		b.wantCurrent(false)
+		moveIn("300", "busy", "300")
+		moveIn("300", "idle", "301")
+		b.wantCurrent(true)
+		b.at(16 * time.Second)
+		b.want("15.2s update 300 (busy=300,idle=301)")
+		b.do(func() { b.lease = nil })
+		b.at(21 * time.Second)
+		b.want("20.2s update 300 (busy=300,idle=301)", "20.2s create  (busy=,idle=)", "20.2s relist")
+		b.wantCurrent(false)
+		stop()
+	})
+}
+
 // If the first write fails, known keys work all the same.
 func TestAServerThatCannotJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,6 @@ type Roster struct {
 
 	mu      sync.Mutex // guards what follows
 	servers map[string]*server
-	asked   string // the latest revision that Spread was asked of
 	uses    lastUses
 }
 
@@ -37,6 +36,9 @@ type server struct {
 	report   Report // without its uses
 	uid      types.UID
 	revision string // of the Lease
+	// asked are the latest revisions that Spread was asked of, by namespace where
+	// report has namespaces, else under "".
+	asked map[string]string
 	// changed is when the last renewal was seen, and looked when the last list was
 	// asked for that had none after it. Between the two there was none: time that
 	// passed without a look is nobody's silence.
@@ -52,6 +54,9 @@ type Spread struct {
 	// Behind are those that don't have it. Silent are those that didn't when they
 	// stopped to renew their Leases, so that they aren't waited for.
 	Behind, Silent []string
+	// Elsewhere are live ones that don't watch the namespace, and accept no key of it.
+	// They aren't among the others.
+	Elsewhere []string
 	// Again is how soon one that is behind becomes silent if it doesn't renew its
 	// Lease; 0 if nothing is waited for.
 	Again time.Duration
@@ -125,7 +130,7 @@ func (r *Roster) note(now, asked time.Time, l *coordinationv1.Lease) {
 	report.Used = nil
 	switch {
 	case s == nil:
-		s = &server{changed: now}
+		s = &server{changed: now, asked: map[string]string{}}
 		r.servers[l.Name] = s
 	case !report.Renewed.Equal(s.report.Renewed):
 		s.changed, s.renewed = now, true
@@ -147,22 +152,27 @@ func (s *server) silent(at time.Time) bool { return at.Sub(s.changed) >= LeaseDu
 
 func (s *server) forgotten() bool { return s.looked.Sub(s.changed) > forgotten }
 
-// Spread says how far a change has come that made an APIKey's resourceVersion.
-func (r *Roster) Spread(revision string) Spread {
+// Spread says how far a change has come that made the resourceVersion of an APIKey
+// of a namespace.
+func (r *Roster) Spread(namespace, revision string) Spread {
 	now := r.clock.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if wellFormed(revision) && (r.asked == "" || newer(revision, r.asked)) {
-		r.asked = revision
-	}
 	var spread Spread
 	for _, s := range r.servers {
+		position, watched := s.report.in(namespace)
+		if watched {
+			s.ask(namespace, revision)
+		}
 		switch {
 		case s.forgotten():
-		case s.silent(s.looked) && reached(s.report.Seen, revision): // it had, and may be anywhere now
+		case !watched && s.silent(s.looked):
+		case !watched:
+			spread.Elsewhere = append(spread.Elsewhere, s.report.Identity)
+		case s.silent(s.looked) && reached(position, revision): // it had, and may be anywhere now
 		case s.silent(s.looked):
 			spread.Silent = append(spread.Silent, s.report.Identity)
-		case reached(s.report.Seen, revision):
+		case reached(position, revision):
 			spread.Live++
 			spread.Seen++
 		default:
@@ -176,7 +186,31 @@ func (r *Roster) Spread(revision string) Spread {
 	}
 	slices.Sort(spread.Behind)
 	slices.Sort(spread.Silent)
+	slices.Sort(spread.Elsewhere)
 	return spread
+}
+
+// ask notes of which revision Spread was asked.
+func (s *server) ask(namespace, revision string) {
+	if s.report.SeenIn == nil {
+		namespace = ""
+	}
+	if before := s.asked[namespace]; wellFormed(revision) && (before == "" || newer(revision, before)) {
+		s.asked[namespace] = revision
+	}
+}
+
+// behind reports whether a server lacks what Spread was asked of.
+func (s *server) behind() bool {
+	if s.report.SeenIn == nil {
+		return s.report.Seen == "" || s.asked[""] != "" && !reached(s.report.Seen, s.asked[""])
+	}
+	for namespace, position := range s.report.SeenIn {
+		if asked := s.asked[namespace]; position == "" || asked != "" && !reached(position, asked) {
+			return true
+		}
+	}
+	return false
 }
 
 // Heed takes what one Lease says of use. That of a server which has just left is in
@@ -198,16 +232,17 @@ func (r *Roster) LastUsed(digest string) (time.Time, bool) {
 	return r.uses.of(Beginning(digest))
 }
 
-// Covers reports whether every auth server has told of its uses since a time, so
-// that what none has told of is unused. Without servers nothing is certain, nor with
-// one that is silent or whose clock is another.
-func (r *Roster) Covers(since time.Time) bool {
+// Covers reports whether every auth server that watches a namespace has told of its
+// uses since a time, so that what none has told of is unused. Without servers nothing
+// is certain, nor with one that is silent or whose clock is another.
+func (r *Roster) Covers(namespace string, since time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	covers := false
 	for _, s := range r.servers {
+		_, watched := s.report.in(namespace)
 		switch {
-		case s.forgotten():
+		case s.forgotten(), !watched:
 		case s.silent(s.looked), !s.renewed, s.skewed, s.changed.Before(since):
 			return false
 		default:

@@ -35,10 +35,20 @@ func (o *office) report(server, seen string, used ...Use) {
 }
 
 func (o *office) reportAt(renewed time.Time, server, seen string, used ...Use) {
+	o.put(Report{Identity: server, Renewed: renewed, Seen: seen, Used: used})
+}
+
+// reportIn lets one that watches some namespaces renew its Lease. What it says of all
+// is nothing.
+func (o *office) reportIn(server string, seen map[string]string) {
+	o.put(Report{Identity: server, Renewed: o.clock.Now(), SeenIn: seen})
+}
+
+func (o *office) put(r Report) {
 	o.revision++
-	l := Report{Identity: server, Renewed: renewed, Seen: seen, Used: used}.Lease("system")
+	l := r.Lease("system")
 	l.ResourceVersion = strconv.Itoa(o.revision)
-	o.leases[server] = *l
+	o.leases[r.Identity] = *l
 }
 
 func (o *office) later(d time.Duration) { o.clock.SetTime(o.clock.Now().Add(d)) }
@@ -54,7 +64,7 @@ func (o *office) live() *coordinationv1.LeaseList {
 
 func (o *office) want(revision string, want Spread) {
 	o.Helper()
-	if got := o.roster.Spread(revision); !reflect.DeepEqual(got, want) {
+	if got := o.roster.Spread("n", revision); !reflect.DeepEqual(got, want) {
 		o.Errorf("of %s: got %+v, want %+v", revision, got, want)
 	}
 }
@@ -95,6 +105,84 @@ func TestSpread(t *testing.T) {
 	o.want("100", Spread{Live: 1, Seen: 1})
 }
 
+// TestSpreadInANamespace: a key waits for the servers that watch its namespace.
+func TestSpreadInANamespace(t *testing.T) {
+	o := newOffice(t)
+	want := func(namespace, revision string, want Spread) {
+		t.Helper()
+		if got := o.roster.Spread(namespace, revision); !reflect.DeepEqual(got, want) {
+			t.Errorf("of %s in %s: got %+v, want %+v", revision, namespace, got, want)
+		}
+	}
+	o.report("all", "100")
+	o.reportIn("both", map[string]string{"idle": "7", "busy": "100"})
+	o.reportIn("joins", map[string]string{"busy": ""})
+	o.observe()
+	want("busy", "100", Spread{Live: 3, Seen: 2, Behind: []string{"joins"}, Again: LeaseDuration})
+	want("idle", "7", Spread{Live: 2, Seen: 2, Elsewhere: []string{"joins"}})
+	want("idle", "100", Spread{Live: 2, Seen: 1, Behind: []string{"both"}, Elsewhere: []string{"joins"}, Again: LeaseDuration})
+	want("other", "100", Spread{Live: 1, Seen: 1, Elsewhere: []string{"both", "joins"}})
+
+	// Instead of the one that watches all there is one under its name that doesn't.
+	o.reportIn("all", map[string]string{"idle": "", "busy": ""})
+	o.observe()
+	want("busy", "100", Spread{Live: 3, Seen: 1, Behind: []string{"all", "joins"}, Again: LeaseDuration})
+	want("idle", "7", Spread{Live: 2, Seen: 1, Behind: []string{"all"}, Elsewhere: []string{"joins"}, Again: LeaseDuration})
+	want("other", "100", Spread{Elsewhere: []string{"all", "both", "joins"}})
+
+	o.later(LeaseDuration)
+	o.report("new", "120")
+	o.observe()
+	want("busy", "100", Spread{Live: 1, Seen: 1, Silent: []string{"all", "joins"}})
+	want("idle", "7", Spread{Live: 1, Seen: 1, Silent: []string{"all"}})
+	want("other", "120", Spread{Live: 1, Seen: 1})
+	o.later(time.Hour + time.Second)
+	o.observe()
+	want("busy", "100", Spread{})
+}
+
+// TestARolloutOfNamespaces: while auth servers are replaced by ones that watch other
+// namespaces, a key waits for everyone that watches its own, old or new.
+func TestARolloutOfNamespaces(t *testing.T) {
+	all, some := map[string]string(nil), map[string]string{"n": "100"}
+	for name, tt := range map[string]struct{ old, new map[string]string }{
+		"all to some": {all, some}, "some to all": {some, all}, "some to others": {some, map[string]string{"m": "1", "n": "100"}},
+	} {
+		o := newOffice(t)
+		report := func(server string, in map[string]string, reads bool) {
+			switch {
+			case in == nil && reads:
+				o.report(server, "100")
+			case in == nil:
+				o.report(server, "")
+			case reads:
+				o.reportIn(server, in)
+			default:
+				o.reportIn(server, map[string]string{"n": ""})
+			}
+			o.observe()
+		}
+		want := func(step string, live, seen int) {
+			t.Helper()
+			if s := o.roster.Spread("n", "100"); s.Live != live || s.Seen != seen || len(s.Silent)+len(s.Elsewhere) > 0 {
+				t.Errorf("%s, %s: got %+v, want %d of %d", name, step, s, seen, live)
+			}
+		}
+		report("old-1", tt.old, true)
+		report("old-2", tt.old, true)
+		want("before", 2, 2)
+		for i, surge := range []string{"new-1", "new-2"} {
+			report(surge, tt.new, false)
+			want("one more joins", 3, 2)
+			report(surge, tt.new, true)
+			want("it has joined", 3, 3)
+			delete(o.leases, fmt.Sprint("old-", i+1))
+			o.roster.ObserveLive(o.clock.Now(), o.live())
+			want("an old one has left", 2, 2)
+		}
+	}
+}
+
 // Only renewals keep a server alive, not edits of its Lease by others.
 func TestWhatKeepsAServerAlive(t *testing.T) {
 	tests := map[string]struct {
@@ -117,7 +205,7 @@ func TestWhatKeepsAServerAlive(t *testing.T) {
 		o.observe()
 		o.later(time.Second)
 		o.observe()
-		if got := o.roster.Spread("101"); got.Live == 1 != tt.alive || len(got.Silent) == 1 == tt.alive {
+		if got := o.roster.Spread("n", "101"); got.Live == 1 != tt.alive || len(got.Silent) == 1 == tt.alive {
 			t.Errorf("%s: got %+v, alive is %v", name, got, tt.alive)
 		}
 	}
@@ -173,7 +261,7 @@ func TestLeasesThatAreGone(t *testing.T) {
 		o.observe()
 		delete(o.leases, "a")
 		tt.observe(o)
-		if got := o.roster.Spread("100"); !reflect.DeepEqual(got, tt.want) {
+		if got := o.roster.Spread("n", "100"); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 		}
 	}
@@ -258,22 +346,39 @@ func TestCovers(t *testing.T) {
 		happens func(o *office)
 		want    bool
 	}{
-		"no server":                 {func(*office) {}, false},
-		"seen for the first time":   {func(o *office) { report(o, 1, "a") }, false},
-		"has reported since":        {func(o *office) { report(o, -9, "a"); report(o, 1, "a") }, true},
-		"hasn't yet":                {func(o *office) { report(o, -9, "a"); report(o, -1, "a") }, false},
-		"all have":                  {func(o *office) { report(o, -9, "a", "b"); report(o, 1, "a", "b") }, true},
-		"not all have":              {func(o *office) { report(o, -9, "a", "b"); report(o, -1, "a", "b"); report(o, 1, "a") }, false},
-		"one is new":                {func(o *office) { report(o, -9, "a"); report(o, 1, "a", "b") }, false},
-		"one is silent":             {func(o *office) { report(o, -9, "a", "b"); report(o, -1, "a", "b"); report(o, 14, "a") }, false},
-		"it was forgotten":          {func(o *office) { report(o, -4000, "a", "b"); report(o, -1, "a"); report(o, 1, "a") }, true},
-		"one has another clock":     {func(o *office) { report(o, -9, "a"); at(o, 1); o.report("a", ""); o.observe() }, false},
+		"no server":               {func(*office) {}, false},
+		"seen for the first time": {func(o *office) { report(o, 1, "a") }, false},
+		"has reported since":      {func(o *office) { report(o, -9, "a"); report(o, 1, "a") }, true},
+		"hasn't yet":              {func(o *office) { report(o, -9, "a"); report(o, -1, "a") }, false},
+		"all have":                {func(o *office) { report(o, -9, "a", "b"); report(o, 1, "a", "b") }, true},
+		"not all have":            {func(o *office) { report(o, -9, "a", "b"); report(o, -1, "a", "b"); report(o, 1, "a") }, false},
+		"one is new":              {func(o *office) { report(o, -9, "a"); report(o, 1, "a", "b") }, false},
+		"one is silent":           {func(o *office) { report(o, -9, "a", "b"); report(o, -1, "a", "b"); report(o, 14, "a") }, false},
+		"it was forgotten":        {func(o *office) { report(o, -4000, "a", "b"); report(o, -1, "a"); report(o, 1, "a") }, true},
+		"one has another clock":   {func(o *office) { report(o, -9, "a"); at(o, 1); o.report("a", ""); o.observe() }, false},
+		"one watches elsewhere": {func(o *office) {
+			report(o, -9, "a")
+			o.reportIn("b", map[string]string{"m": ""})
+			report(o, 1, "a")
+		}, true},
+		"all do": {func(o *office) {
+			o.reportIn("b", map[string]string{"m": ""})
+			o.observe()
+			at(o, 1)
+			o.reportIn("b", map[string]string{"m": ""})
+			o.observe()
+		}, false},
+		"it watches here, too": {func(o *office) {
+			o.reportIn("b", map[string]string{"m": "", "n": ""})
+			report(o, -9, "a")
+			report(o, 1, "a")
+		}, false},
 		"it has gone, as it should": {func(o *office) { report(o, -9, "a", "b"); delete(o.leases, "b"); report(o, 1, "a") }, true},
 	}
 	for name, tt := range tests {
 		o := newOffice(t)
 		tt.happens(o)
-		if got := o.roster.Covers(since); got != tt.want {
+		if got := o.roster.Covers("n", since); got != tt.want {
 			t.Errorf("%s: got %v, want %v", name, got, tt.want)
 		}
 	}
@@ -293,9 +398,9 @@ func TestMetrics(t *testing.T) {
 	o.report("c", "120")
 	o.observe()
 	want(2, 1, 0)
-	o.roster.Spread("100")
-	o.roster.Spread("80")
-	o.roster.Spread("")
+	o.roster.Spread("n", "100")
+	o.roster.Spread("n", "80")
+	o.roster.Spread("n", "")
 	want(1, 2, 0)
 	o.later(LeaseDuration) // without a look
 	want(0, 0, 3)
@@ -304,6 +409,22 @@ func TestMetrics(t *testing.T) {
 	want(1, 0, 2)
 	o.later(time.Hour + time.Second)
 	want(0, 0, 0)
+
+	// One that watches some namespaces is one server, and behind if it is in any.
+	o.reportIn("a", map[string]string{"n": "100", "idle": "7"})
+	o.observe()
+	want(1, 0, 0)
+	o.roster.Spread("n", "100")
+	o.roster.Spread("other", "200")
+	want(1, 0, 0)
+	o.roster.Spread("idle", "8")
+	want(0, 1, 0)
+	o.reportIn("a", map[string]string{"n": "100", "idle": "8"})
+	o.observe()
+	want(1, 0, 0)
+	o.reportIn("a", map[string]string{"n": "100", "idle": ""})
+	o.observe()
+	want(0, 1, 0)
 }
 
 func TestDeadLeases(t *testing.T) {

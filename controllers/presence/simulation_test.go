@@ -29,7 +29,7 @@ type cosmos struct {
 
 	revision  int
 	leases    map[string]*coordinationv1.Lease
-	published []int // the revision of each key
+	published []publication
 	delivered map[int]bool
 	late      []func() // requests that nobody waits for any more
 
@@ -40,9 +40,19 @@ type cosmos struct {
 	cache      *coordinationv1.LeaseList // the controller's, of a little while ago
 	busy       bool                      // the controller is
 	depth      int
+	old        bool // the controller doesn't know of servers that watch some namespaces
 	calm       bool // nothing goes wrong any more
 	log        []string
 }
+
+// publication is that of a key.
+type publication struct {
+	namespace string
+	revision  int
+}
+
+// territories are what a server may watch: all namespaces, or some by themselves.
+var territories = [][]string{{""}, {""}, {"m", "n"}, {"n"}}
 
 // simulated is an auth server: a Reporter, and a feed that a simulation moves.
 type simulated struct {
@@ -53,37 +63,86 @@ type simulated struct {
 	pace   float64
 	busy   bool
 
-	// cut is from the API server, and stuck a watch that delivers nothing.
-	cut, stuck bool
+	cut      bool // from the API server
+	readings []*simulatedReading
+}
 
-	position string
-	listing  bool
-	known    int // how many of the published keys
+// simulatedReading is a feed's of a namespace, or of all.
+type simulatedReading struct {
+	namespace string
+	stuck     bool // is a watch that delivers nothing
+	position  string
+	listing   bool
+	read      int // how many publications it has read over
+}
+
+func (r *simulatedReading) holds(p publication) bool {
+	return r.namespace == "" || r.namespace == p.namespace
 }
 
 func (s *simulated) Start(context.Context) error { return nil }
-func (s *simulated) Position() string            { return s.position }
 func (s *simulated) Moved() <-chan struct{}      { return nil }
-func (s *simulated) Relist()                     { s.position, s.listing = "", true }
+
+func (s *simulated) Position() string {
+	least := s.readings[0].position
+	for _, r := range s.readings[1:] {
+		if r.position == "" || newer(least, r.position) {
+			least = r.position
+		}
+	}
+	return least
+}
+
+func (s *simulated) Positions() map[string]string {
+	if s.readings[0].namespace == "" {
+		return nil
+	}
+	positions := map[string]string{}
+	for _, r := range s.readings {
+		positions[r.namespace] = r.position
+	}
+	return positions
+}
+
+func (s *simulated) Relist() {
+	for _, r := range s.readings {
+		r.position, r.listing = "", true
+	}
+}
+
+// lacks reports whether it watches the namespace of a key that it doesn't know.
+func (s *simulated) lacks(i int) bool {
+	for _, r := range s.readings {
+		if r.holds(s.cosmos.published[i]) {
+			return r.read <= i
+		}
+	}
+	return false
+}
 
 // read is the feed's: a list that is consistent, or a watch that may lag.
-func (s *simulated) read() {
+func (s *simulated) read(r *simulatedReading) {
 	c := s.cosmos
+	next := r.read
+	for next < len(c.published) && !r.holds(c.published[next]) {
+		next++
+	}
 	switch {
 	case s.cut:
-	case s.listing:
-		s.known, s.position, s.listing = len(c.published), strconv.Itoa(c.revision), false
-	case s.stuck:
-	case s.known < len(c.published) && (c.calm || c.random.IntN(3) > 0):
-		s.known++
-		s.position = strconv.Itoa(c.published[s.known-1])
-	case s.known == len(c.published) && c.random.IntN(9) == 0:
-		s.position = strconv.Itoa(c.revision) // a bookmark
+	case r.listing:
+		r.read, r.position, r.listing = len(c.published), strconv.Itoa(c.revision), false
+	case r.stuck || r.position == "":
+	case next < len(c.published) && (c.calm || c.random.IntN(3) > 0):
+		r.read = next + 1
+		r.position = strconv.Itoa(c.published[next].revision)
+	case next == len(c.published) && c.random.IntN(9) == 0:
+		r.read, r.position = next, strconv.Itoa(c.revision) // a bookmark
 	}
 }
 
 func newCosmos(t *testing.T, seed uint64) *cosmos {
 	c := &cosmos{T: t, random: rand.New(rand.NewPCG(seed, 7)), leases: map[string]*coordinationv1.Lease{}, delivered: map[int]bool{}, revision: 1000}
+	c.old = seed%4 == 3
 	c.controller, c.pace = clocktesting.NewFakeClock(start), c.drift()
 	c.roster, c.cache = NewRoster(c.controller), c.snapshot()
 	c.join()
@@ -97,15 +156,29 @@ func (c *cosmos) drift() float64 { return 0.98 + 0.04*c.random.Float64() }
 func (c *cosmos) join() {
 	s := &simulated{cosmos: c, clock: clocktesting.NewFakeClock(start), pace: c.drift(), off: time.Duration(c.random.IntN(7200)-3600) * time.Second}
 	s.tick()
+	c.servers = append(c.servers, s)
+	s.begin(fmt.Sprint("server-", len(c.servers)))
+}
+
+// begin is what a process of a server begins with, that watches what it has never
+// watched before.
+func (s *simulated) begin(identity string) {
+	c := s.cosmos
+	s.readings = nil
+	for _, namespace := range territories[c.random.IntN(len(territories))] {
+		s.readings = append(s.readings, &simulatedReading{namespace: namespace})
+	}
 	s.Reporter = NewReporter(ReporterOptions{
-		Identity: fmt.Sprint("server-", len(c.servers)), Namespace: "system", Leases: s, Feed: s, Clock: s.clock,
+		Identity: identity, Namespace: "system", Leases: s, Feed: s, Clock: s.clock,
 		Uses: func(int) []keyring.Use { return nil },
 	}, prometheus.NewRegistry())
-	c.servers = append(c.servers, s)
+	c.say("%s begins, with %v", identity, s.Positions())
 	s.busy = true
 	s.report(c.Context())
 	s.busy = false
-	s.listing = true // Run starts the feed
+	for _, r := range s.readings {
+		r.listing = true // Run starts the feed
+	}
 }
 
 func (s *simulated) tick() {
@@ -127,7 +200,7 @@ func (c *cosmos) check() {
 	c.Helper()
 	for _, s := range c.servers {
 		for i := range c.delivered {
-			if s.Reporter != nil && i >= s.known && s.Current() {
+			if s.Reporter != nil && s.lacks(i) && s.Current() {
 				for _, line := range c.log {
 					c.Log(line)
 				}
@@ -220,6 +293,9 @@ func (c *cosmos) list() *coordinationv1.LeaseList {
 func (c *cosmos) snapshot() *coordinationv1.LeaseList {
 	list := &coordinationv1.LeaseList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(c.revision)}}
 	for _, l := range c.leases {
+		if l = l.DeepCopy(); c.old {
+			delete(l.Annotations, seenInAnnotation)
+		}
 		list.Items = append(list.Items, *l)
 	}
 	return list
@@ -246,8 +322,8 @@ func (c *cosmos) control() {
 			return
 		}
 		c.revision++
-		c.published = append(c.published, c.revision)
-		c.say("key %d is published as %d", last+1, c.revision)
+		c.published = append(c.published, publication{namespace: []string{"m", "n", "n", "n"}[c.random.IntN(4)], revision: c.revision})
+		c.say("key %d is published as %v", last+1, c.published[last+1])
 		return
 	}
 	asked := c.controller.Now()
@@ -256,7 +332,7 @@ func (c *cosmos) control() {
 	if c.random.IntN(2) == 0 {
 		c.roster.Observe(c.cache.Items) // another worker
 	}
-	if spread := c.roster.Spread(strconv.Itoa(c.published[last])); spread.Seen == spread.Live {
+	if spread := c.roster.Spread(c.published[last].namespace, strconv.Itoa(c.published[last].revision)); spread.Seen == spread.Live {
 		c.pause()
 		c.delivered[last] = true
 		c.say("key %d is delivered: %+v", last, spread)
@@ -296,7 +372,9 @@ func (c *cosmos) act() {
 func (s *simulated) act() {
 	s.busy = true
 	defer func() { s.busy = false }()
-	s.read()
+	for _, r := range s.readings {
+		s.read(r)
+	}
 	if s.due(s.clock.Now()) <= 0 {
 		s.report(s.cosmos.Context())
 	}
@@ -313,8 +391,11 @@ func (c *cosmos) turn() {
 			s.cut = !s.cut
 			c.say("%s is cut off: %v", s.Identity, s.cut)
 		case n == 4:
-			s.stuck = !s.stuck
-			c.say("%s has a watch that is stuck: %v", s.Identity, s.stuck)
+			r := s.readings[c.random.IntN(len(s.readings))]
+			r.stuck = !r.stuck
+			c.say("%s has a watch of %q that is stuck: %v", s.Identity, r.namespace, r.stuck)
+		case n == 5 && !s.busy && c.random.IntN(3) == 0:
+			s.begin(s.Identity) // after a crash
 		case n == 2 && len(c.late) > 0:
 			c.late[0]()
 			c.late = c.late[1:]
@@ -341,7 +422,10 @@ func TestNoServerDeniesAKeyThatWasDelivered(t *testing.T) {
 		}
 		c.calm = true
 		for _, s := range c.servers {
-			s.cut, s.stuck = false, false
+			s.cut = false
+			for _, r := range s.readings {
+				r.stuck = false
+			}
 		}
 		for range 100 {
 			c.turn()
@@ -351,8 +435,10 @@ func TestNoServerDeniesAKeyThatWasDelivered(t *testing.T) {
 			t.Fatalf("seed %d: %d of %d keys were delivered in the end", seed, len(c.delivered), len(c.published))
 		}
 		for _, s := range c.servers {
-			if !s.Current() || s.known != len(c.published) {
-				t.Fatalf("seed %d: in the end %s is current: %v, and knows %d of %d keys", seed, s.Identity, s.Current(), s.known, len(c.published))
+			for i := range c.published {
+				if !s.Current() || s.lacks(i) {
+					t.Fatalf("seed %d: in the end %s is current: %v, and lacks key %d: %v", seed, s.Identity, s.Current(), i, s.lacks(i))
+				}
 			}
 		}
 	}

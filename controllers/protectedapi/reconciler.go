@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,6 +21,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/namespaces"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 )
 
@@ -31,8 +31,11 @@ const countEvery = 30 * time.Second
 // Reconciler reports on ProtectedAPIs.
 type Reconciler struct {
 	Client client.Client
-	Hosts  keyring.HostPolicy
-	Clock  clock.PassiveClock
+	// Namespaces are the only ones that are watched, none for all: Client then reads
+	// there only, and no Namespaces.
+	Namespaces []string
+	Hosts      keyring.HostPolicy
+	Clock      clock.PassiveClock
 }
 
 // Reconcile writes the status of one ProtectedAPI.
@@ -62,7 +65,7 @@ func (r *Reconciler) observe(ctx context.Context, api *v1alpha1.ProtectedAPI) (o
 	if err := r.Client.List(ctx, &apis); err != nil {
 		return observed{}, fmt.Errorf("listing ProtectedAPIs: %w", err)
 	}
-	namespaces, err := r.namespaces(ctx)
+	all, err := r.namespaces().All(ctx)
 	if err != nil {
 		return observed{}, err
 	}
@@ -70,7 +73,7 @@ func (r *Reconciler) observe(ctx context.Context, api *v1alpha1.ProtectedAPI) (o
 	for i := range apis.Items {
 		claims[i] = compile.API(&apis.Items[i], nil)
 	}
-	o := observed{api: api, compiled: compile.API(api, namespaces), now: r.Clock.Now()}
+	o := observed{api: api, compiled: compile.API(api, all), now: r.Clock.Now()}
 	_, lost := r.Hosts.Assign(claims, nil)
 	o.lost = lost[o.compiled.Name]
 
@@ -86,29 +89,23 @@ func (r *Reconciler) observe(ctx context.Context, api *v1alpha1.ProtectedAPI) (o
 	return o, nil
 }
 
-func (r *Reconciler) namespaces(ctx context.Context) (compile.Namespaces, error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := r.Client.List(ctx, list); err != nil {
-		return nil, fmt.Errorf("listing namespaces: %w", err)
-	}
-	out := make(compile.Namespaces, len(list.Items))
-	for i := range list.Items {
-		out[list.Items[i].Name] = list.Items[i].Labels
-	}
-	return out, nil
+func (r *Reconciler) namespaces() namespaces.Source {
+	return namespaces.Source{Reader: r.Client, Watched: r.Namespaces}
 }
 
 // SetupWithManager registers the reconciler. A change of one ProtectedAPI may
-// move hosts of others, so all of them are looked at again.
+// move hosts of others, so all of them are looked at again. Where it watches only some
+// namespaces it can't watch their labels.
 func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(m).
+	b := ctrl.NewControllerManagedBy(m).
 		Named("protectedapi").
 		For(&v1alpha1.ProtectedAPI{}).
 		Watches(&v1alpha1.ProtectedAPI{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Watches(&v1alpha1.APIKey{}, attached()).
-		Complete(r)
+		Watches(&v1alpha1.APIKey{}, attached())
+	if !r.namespaces().Limited() {
+		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	return b.Complete(r)
 }
 
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {

@@ -64,6 +64,9 @@ func ready(api *keyring.API) metav1.Condition {
 		c.Reason = v1alpha1.ReasonInvalidSelector
 	}
 	c.Message = api.Err.Error() + "; auth servers serve it as it was before, and those that never saw it so answer 503"
+	if errors.Is(api.Err, compile.ErrLabelsUnknown) {
+		c.Message = api.Err.Error() + "; until then nobody is let in: auth servers answer 503"
+	}
 	return c
 }
 

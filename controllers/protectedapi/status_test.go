@@ -2,6 +2,7 @@ package protectedapi
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,10 @@ func TestStatus(t *testing.T) {
 		{
 			name: "a selector that can't be read", api: keyring.API{Err: compile.SelectorError{Err: errors.New("no operator")}},
 			want: map[string]string{"Ready": "False InvalidSelector: " + compile.SelectorError{Err: errors.New("no operator")}.Error() + "; auth servers serve it as it was before, and those that never saw it so answer 503"},
+		},
+		{
+			name: "a selector of labels that can't be known", api: keyring.API{Err: compile.SelectorError{Err: fmt.Errorf("%w: the operator runs with --namespaces", compile.ErrLabelsUnknown)}},
+			want: map[string]string{"Ready": "False InvalidSelector: spec.allowedNamespaces.selector: can't be evaluated: the operator runs with --namespaces; until then nobody is let in: auth servers answer 503"},
 		},
 		{
 			name: "a spec that can't be used", api: keyring.API{Err: errors.New("spec.keyFormat: too weak")},

@@ -29,6 +29,9 @@ type Options struct {
 	// WebhookPaths are files or directories with webhook configurations. They are
 	// pointed at Cluster.Webhooks, where the test then serves.
 	WebhookPaths []string
+	// AuditGroup is the group of users whose requests are told in AuditLog, in JSON.
+	// Unset: nobody's.
+	AuditGroup string
 	// LogDir keeps the logs of the control plane. By default they go with the
 	// cluster, and only a failed start shows their end.
 	LogDir string
@@ -125,6 +128,11 @@ func (c *Cluster) startControlPlane(o Options, files map[parts.Part]string) erro
 	server := c.env.ControlPlane.GetAPIServer()
 	// With a directory of our own it keeps its certificates when restarted.
 	server.CertDir = c.path("apiserver")
+	if o.AuditGroup != "" {
+		if err := c.audit(server, o.AuditGroup); err != nil {
+			return err
+		}
+	}
 	c.env.ControlPlane.Etcd = &envtest.Etcd{DataDir: c.path("etcd")}
 
 	etcdLog, err := c.log(parts.Etcd)
@@ -152,6 +160,20 @@ func (c *Cluster) startControlPlane(o Options, files map[parts.Part]string) erro
 	c.Webhooks = c.env.WebhookInstallOptions
 	c.Kubeconfig = c.path("kubeconfig")
 	return os.WriteFile(c.Kubeconfig, c.env.KubeConfig, 0o600)
+}
+
+// AuditLog is the file that Options.AuditGroup asks for.
+func (c *Cluster) AuditLog() string { return filepath.Join(c.logDir, "audit.log") }
+
+// audit has the API server tell of what a group asks, without what is in it.
+func (c *Cluster) audit(server *envtest.APIServer, group string) error {
+	policy := c.path("audit-policy")
+	content := fmt.Sprintf(`{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata","userGroups":[%q]},{"level":"None"}]}`, group)
+	if err := os.WriteFile(policy, []byte(content), 0o600); err != nil {
+		return err
+	}
+	server.Configure().Set("audit-policy-file", policy).Set("audit-log-path", c.AuditLog()).Set("audit-log-mode", "blocking")
+	return os.RemoveAll(c.AuditLog())
 }
 
 // ConfigFor returns access as a user with a client certificate. A service

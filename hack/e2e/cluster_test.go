@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +32,7 @@ const patience = 2 * time.Minute
 // cluster is where the tests run.
 type cluster struct {
 	client.Client
+	config  *rest.Config
 	pods    kubernetes.Interface
 	kubectl string
 }
@@ -45,13 +47,14 @@ func connect(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Logf("the cluster at %s", config.Host)
+	config.WarningHandlerWithContext = rest.NoWarnings{} // they are for people
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c := &cluster{}
+	c := &cluster{config: config}
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +103,7 @@ func until(t *testing.T, what string, limit time.Duration, condition func() (don
 
 func (c *cluster) counts(t *testing.T, pod string) counts.Counts {
 	t.Helper()
-	answer, err := c.get(t.Context(), "shop", pod, "8080", "/counts")
+	answer, err := c.get(t.Context(), "shop", pod, "http", "8080", "/counts")
 	if err != nil {
 		t.Fatalf("the counts of %s: %v", pod, err)
 	}
@@ -111,10 +114,10 @@ func (c *cluster) counts(t *testing.T, pod string) counts.Counts {
 	return n
 }
 
-func (c *cluster) apiKey(t *testing.T) *v1alpha1.APIKey {
+func (c *cluster) apiKey(t *testing.T, name string) *v1alpha1.APIKey {
 	t.Helper()
 	key := &v1alpha1.APIKey{}
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "shopify"}, key); err != nil {
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: name}, key); err != nil {
 		t.Fatal(err)
 	}
 	return key
@@ -128,7 +131,7 @@ func (c *cluster) describe(ctx context.Context, t *testing.T) {
 		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
 		{"get", "apikeys,protectedapis", "-A", "-o", "yaml"},
 		{"logs", "-n", systemNamespace, "-l", "app.kubernetes.io/name=apikey-operator", "--prefix", "--tail=40"},
-		{"logs", "-n", "apis", "-l", "app=proxy", "--tail=40"},
+		{"logs", "-n", "apis", "-l", "kind=proxy", "--prefix", "--tail=40"},
 	} {
 		out, err := c.try(ctx, "", args...)
 		t.Logf("kubectl %s (%v)\n%s", strings.Join(args, " "), err, out)

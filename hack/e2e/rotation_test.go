@@ -47,14 +47,14 @@ func testRotations(t *testing.T, w *workloads) {
 // rotate has the key rotated once, and waits until the one before is dropped.
 func (w *workloads) rotate(t *testing.T, trigger string) {
 	t.Helper()
-	before := w.apiKey(t)
+	before := w.apiKey(t, "shopify")
 	old := current(before)
 	triggered := time.Now()
 	w.do(t, "", "patch", "apikey", "-n", "shop", "shopify", "--type=merge", "-p", `{"spec":{"rotation":{"trigger":"`+trigger+`"}}}`)
 
 	var next, retiring v1alpha1.KeyVersion
 	until(t, trigger+": a new current key", patience, func() (bool, string) {
-		key := w.apiKey(t)
+		key := w.apiKey(t, "shopify")
 		next, retiring = current(key), version(key, old.Digest)
 		return next.Digest != "" && next.Digest != old.Digest, fmt.Sprintf("status is %+v", key.Status)
 	})
@@ -70,12 +70,12 @@ func (w *workloads) rotate(t *testing.T, trigger string) {
 		return n.Keys[next.Digest].Calls > 0, summary(n)
 	})
 	until(t, trigger+": the key before is dropped", w.overlap+patience, func() (bool, string) {
-		key := w.apiKey(t)
+		key := w.apiKey(t, "shopify")
 		return version(key, old.Digest).Digest == "", fmt.Sprintf("status is %+v", key.Status)
 	})
 	// So the auth servers do report, and the rotation waited for them.
 	until(t, trigger+": all auth servers have seen that", patience, func() (bool, string) {
-		c := meta.FindStatusCondition(w.apiKey(t).Status.Conditions, v1alpha1.ConditionPropagated)
+		c := meta.FindStatusCondition(w.apiKey(t, "shopify").Status.Conditions, v1alpha1.ConditionPropagated)
 		return c != nil && c.Status == metav1.ConditionTrue, fmt.Sprintf("the condition is %+v", c)
 	})
 	w.calls(t, "caller", 20)
@@ -108,11 +108,7 @@ func version(key *v1alpha1.APIKey, digest string) v1alpha1.KeyVersion {
 
 func (w *workloads) rawKey(t *testing.T) string {
 	t.Helper()
-	secret := &corev1.Secret{}
-	if err := w.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "shopify"}, secret); err != nil {
-		t.Fatal(err)
-	}
-	return string(secret.Data["api-key"])
+	return string(w.secret(t, "shop", "shopify").Data["api-key"])
 }
 
 // testSubPath looks at what the Pod did meanwhile that mounted the file by subPath: it
@@ -141,7 +137,7 @@ func testDelete(t *testing.T, w *workloads) {
 	before := w.counts(t, "caller")
 	w.wantAllAllowed(t, "caller")
 	started := time.Now()
-	if err := w.Delete(t.Context(), w.apiKey(t)); err != nil {
+	if err := w.Delete(t.Context(), w.apiKey(t, "shopify")); err != nil {
 		t.Fatal(err)
 	}
 	returned := time.Now()

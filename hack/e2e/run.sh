@@ -5,15 +5,17 @@
 #   run.sh           all of it
 #   run.sh why-not   says why no node can be started here; nothing, if one can
 #   run.sh down      takes down the node in E2E_RUN, if this script couldn't any more
+#   run.sh previous  builds what is upgraded from, dist/previous; PREVIOUS_IMAGE
 #
 # NODE_KIT is the folder of the node's scripts, NODE_DIR what they build into, once a
 # machine, E2E_RUN the folder of the running node.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${MAKE:=make}" "${IMAGE:=localhost/apikey-operator:dev}" "${NODE_KIT:=../shared/node}"
+: "${PREVIOUS_IMAGE:=localhost/apikey-operator:previous}"
 NODE_DIR=${NODE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/apikey-operator/node}
 RUN=${E2E_RUN:-$NODE_DIR/e2e-$$}
-export IMAGE NODE_DIR RUN
+export IMAGE PREVIOUS_IMAGE NODE_DIR RUN
 kit() { script=$1; shift; bash "$NODE_KIT/$script.sh" "$@"; }
 
 why_not() {
@@ -27,9 +29,32 @@ why_not() {
 	done
 	unshare --mount --uts --ipc --net --cgroup --pid --fork true 2>/dev/null || echo "namespaces can't be made here"
 }
+
+# previous makes image and manifests of the commit in hack/e2e/previous, with the
+# Makefile of that commit, in dist/previous.
+previous() {
+	commit=$(grep -v '^#' hack/e2e/previous)
+	tree=$(mktemp -d)
+	trap 'rm -rf "$tree"' EXIT
+	rm -rf dist/previous && mkdir -p dist/previous
+	if git cat-file -e "$commit^{commit}" 2>/dev/null; then
+		git archive "$commit" | tar -x -C "$tree"
+	else
+		commit="this very tree"
+		{
+			echo "!!! UPGRADE FROM THE SAME VERSION ONLY: this clone has no commit $(grep -v '^#' hack/e2e/previous),"
+			echo "!!! the one in hack/e2e/previous (a shallow clone? git fetch --unshallow)."
+		} >&2
+		git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2>/dev/null | tar -c -T - | tar -x -C "$tree"
+	fi
+	"$MAKE" --no-print-directory -C "$tree" image dist IMAGE="$PREVIOUS_IMAGE" VERSION="$commit"
+	mv "$tree/dist/apikey-operator-image.tar" "$tree/dist/install.yaml" dist/previous/
+	echo "$commit" >dist/previous/commit
+}
 case ${1:-} in
 why-not) why_not; exit ;;
 down) [ ! -d "$RUN" ] || kit down; exit ;;
+previous) previous; exit ;;
 esac
 
 # As `make image` builds: what is compiled once serves both.
@@ -54,6 +79,9 @@ say() { echo "[$(($(date +%s) - started)) s] $*"; }
 HOST_PORT=$((17000 + $$ % 1000))
 until curl -s -o /dev/null --max-time 1 "http://127.0.0.1:$HOST_PORT" || [ $? = 7 ]; do HOST_PORT=$((HOST_PORT + 1)); done
 export HOST_PORT CONTAINERD=1 NO_DNS=1
+# What the operator asks the API server for, for hack/rights.
+APISERVER_ARGS="--audit-policy-file=$PWD/hack/e2e/testdata/audit.yaml --audit-log-path=$RUN/log/audit.log --audit-log-mode=blocking"
+export APISERVER_ARGS
 
 end() {
 	status=$?
@@ -71,13 +99,16 @@ trap 'exit 143' TERM
 
 kit build
 say "the node is built"
-"$MAKE" --no-print-directory image dist e2e-image
+# For this machine only.
+"$MAKE" --no-print-directory image dist e2e-image ARCH="$(go env GOARCH)"
 say "the images are built"
 kit up
-for archive in dist/apikey-operator-image.tar dist/e2e-image.tar; do
+for archive in dist/apikey-operator-image.tar dist/previous/apikey-operator-image.tar dist/e2e-image.tar; do
 	kit in-node "$NODE_DIR/deb/usr/bin/ctr" -a /run/containerd/containerd.sock -n k8s.io images import "$PWD/$archive"
 done
 say "the node is up and has the images"
 # The node's kubectl, where there is no other; kubelet updates a volume within 3 s.
-PATH=$PATH:$NODE_DIR/bin KUBECONFIG=$RUN/kubeconfig E2E_NODE=1 E2E_OVERLAP=${E2E_OVERLAP:-20s} tests 10m
+E2E_NODE=$(cd "$NODE_KIT" && pwd) E2E_LOGS=$RUN/log E2E_OVERLAP=${E2E_OVERLAP:-20s}
+export E2E_NODE E2E_LOGS E2E_OVERLAP
+PATH=$PATH:$NODE_DIR/bin KUBECONFIG=$RUN/kubeconfig tests 15m
 say "done"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,8 +34,8 @@ func TestMain(m *testing.M) {
 
 // The kinds of each manifest, in its order.
 var manifests = map[string][]string{
-	"envoy-gateway.yaml": {"HTTPRoute", "SecurityPolicy", "ReferenceGrant"},
-	"istio.yaml":         {"AuthorizationPolicy"},
+	"envoy-gateway.yaml": {"HTTPRoute", "SecurityPolicy", "ReferenceGrant", "BackendTLSPolicy"},
+	"istio.yaml":         {"AuthorizationPolicy", "DestinationRule"},
 	"ingress-nginx.yaml": {"Ingress"},
 	"traefik.yaml":       {"Middleware", "IngressRoute"},
 }
@@ -78,6 +79,8 @@ func TestTheAPIServerRefuses(t *testing.T) {
 		"a status that is no error":          {"envoy-gateway.yaml", "statusOnError: 503", "statusOnError: 200", "statusOnError"},
 		"an action that there isn't":         {"istio.yaml", "action: CUSTOM", "action: ASK", "spec.action"},
 		"a size that is no number":           {"traefik.yaml", "maxResponseBodySize: 65536", "maxResponseBodySize: 64k", "maxResponseBodySize"},
+		"a mode of TLS that there isn't":     {"istio.yaml", "mode: SIMPLE", "mode: SURE", "trafficPolicy.tls.mode"},
+		"nothing to verify with":             {"envoy-gateway.yaml", "    hostname: apikey-operator-authserver.apikey-operator-system.svc\n", "", "validation.hostname"},
 		"a type of path that there isn't":    {"ingress-nginx.yaml", "pathType: Prefix", "pathType: Glob", "pathType"},
 	} {
 		var errs []error
@@ -151,7 +154,7 @@ func TestIngressAnnotations(t *testing.T) {
 }
 
 // authServer is the Service as programs in the cluster call it.
-const authServer = "http://apikey-operator-authserver.apikey-operator-system.svc.cluster.local"
+const authServer = "https://apikey-operator-authserver.apikey-operator-system.svc.cluster.local"
 
 func TestForwardAuthMiddleware(t *testing.T) {
 	got, _, err := unstructured.NestedMap(read(t, "traefik.yaml")[0].Object, "spec", "forwardAuth")
@@ -170,11 +173,42 @@ func TestForwardAuthMiddleware(t *testing.T) {
 	}
 }
 
+// Each gateway verifies the auth server's certificate, but for ingress-nginx, which
+// can't and says so. The names that they demand are in the certificate.
+func TestTheAuthServerIsVerified(t *testing.T) {
+	const name = "apikey-operator-authserver.apikey-operator-system.svc"
+	at := func(file string, object int, field ...string) any {
+		t.Helper()
+		value, _, err := unstructured.NestedFieldNoCopy(read(t, file)[object].Object, field...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	for what, row := range map[string]struct{ got, want any }{
+		"Envoy Gateway": {at("envoy-gateway.yaml", 3, "spec", "validation"), map[string]any{
+			"caCertificateRefs": []any{map[string]any{"group": "", "kind": "Secret", "name": "apikey-operator-authserver-tls"}}, "hostname": name,
+		}},
+		"Istio": {at("istio.yaml", 1, "spec", "trafficPolicy", "tls"), map[string]any{
+			"mode": "SIMPLE", "credentialName": "apikey-operator-ca", "sni": name, "subjectAltNames": []any{name},
+		}},
+		"Istio's host": {at("istio.yaml", 1, "spec", "host"), strings.TrimPrefix(authServer, "https://")},
+		"Traefik":      {at("traefik.yaml", 0, "spec", "forwardAuth", "tls"), map[string]any{"caSecret": "apikey-operator-ca"}},
+	} {
+		if !reflect.DeepEqual(row.got, row.want) {
+			t.Errorf("%s: got %v, want %v", what, row.got, row.want)
+		}
+	}
+	if !strings.Contains(text(t, "ingress-nginx.yaml"), "DOESN'T VERIFY the auth server's certificate") {
+		t.Error("ingress-nginx.yaml doesn't say that nothing is verified")
+	}
+}
+
 // What an outage must never do, and what a gateway that is asked about must say.
 func TestNoneFailsOpen(t *testing.T) {
 	for file, lines := range map[string][]string{
 		"envoy-gateway.yaml": {"failOpen: false", "statusOnError: 503", "name: apikey-operator-authserver", "port: 9001"},
-		"istio-values.yaml":  {"failOpen: false", `statusOnError: "503"`, "service: " + strings.TrimPrefix(authServer, "http://"), "port: 9001"},
+		"istio-values.yaml":  {"failOpen: false", `statusOnError: "503"`, "service: " + strings.TrimPrefix(authServer, "https://"), "port: 9001"},
 		"istio.yaml":         {"action: CUSTOM", "- {}"},
 		"ingress-nginx.yaml": {":9002/authorize/nginx/"},
 		"traefik.yaml":       {":9002/authorize/traefik/", "trustForwardHeader: false"},

@@ -26,6 +26,7 @@ var builds = map[Part]struct{ module, pkg string }{
 	ControllerManager: {"kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"},
 	Kubectl:           {"kubernetes", "k8s.io/kubernetes/cmd/kubectl"},
 	Etcd:              {"etcd", "go.etcd.io/etcd/server/v3"},
+	Helm:              {"helm", "helm.sh/helm/v4/cmd/helm"},
 }
 
 // assetsFolder names both versions: a bump of either fetches anew.
@@ -77,26 +78,30 @@ func repository() (string, error) {
 	}
 }
 
-// stageGoModule compiles p from the sources that hack/assets pins.
+// stageGoModule compiles a program of the control plane from the sources that
+// hack/assets pins.
 func stageGoModule(ctx context.Context, p Part, dir string) error {
-	root, err := repository()
-	if err != nil {
-		return err
-	}
 	version, err := pinned("kubernetes", "k8s.io/kubernetes")
 	if err != nil {
 		return err
 	}
 	const stamp = " -X k8s.io/component-base/version."
 	number := strings.Split(version[1:], ".")
-	ldflags := "-s -w" + stamp + "gitVersion=" + version + stamp + "gitMajor=" + number[0] + stamp + "gitMinor=" + number[1]
+	return compile(ctx, p, dir, stamp+"gitVersion="+version+stamp+"gitMajor="+number[0]+stamp+"gitMinor="+number[1])
+}
 
+// compile builds p from its module under hack/assets; stamps are flags of the linker.
+func compile(ctx context.Context, p Part, dir, stamps string) error {
+	root, err := repository()
+	if err != nil {
+		return err
+	}
 	b := builds[p]
 	say("%s is built once a machine, which takes minutes", p)
 	return step(fmt.Sprintf("building %s from its Go module", p), func() error {
 		_, err := run(ctx, filepath.Join(root, "hack", "assets", b.module),
 			[]string{"CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOWORK=off"},
-			"go", "build", "-ldflags", ldflags, "-o", filepath.Join(dir, string(p)), b.pkg)
+			"go", "build", "-ldflags", "-s -w"+stamps, "-o", filepath.Join(dir, string(p)), b.pkg)
 		return err
 	})
 }

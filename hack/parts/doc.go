@@ -1,6 +1,6 @@
 // Package parts finds the real programs that tests and the development cluster
-// run: a Kubernetes control plane, the proxies, and a model checker. One part is a
-// program with the schemas of gateways that tests don't run.
+// run: a Kubernetes control plane, the proxies, a model checker, and Helm. One part is
+// a program with the schemas of gateways that tests don't run.
 //
 // Each one is looked for in order, and the first hit wins: an environment
 // variable, PATH, our cache, and then a source it is fetched from into the
@@ -16,5 +16,6 @@
 //	ENVOY, NGINX, CADDY,           the proxies
 //	TRAEFIK, HAPROXY
 //	SPIN                           the model checker
+//	HELM                           Helm 4 or newer
 //	CI=true                        a missing part fails the test instead of skipping it
 package parts

@@ -31,6 +31,8 @@ var schemaFiles = []struct{ name, module, path string }{
 	{"argo-cd.yaml", "github.com/argoproj/argo-cd/v3@v3.4.13", "manifests/crds/application-crd.yaml"},
 	{"flux.yaml", "github.com/fluxcd/kustomize-controller@v1.9.6", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
 	{"external-secrets.yaml", "github.com/external-secrets/external-secrets@v1.3.2", "config/crds/bases/external-secrets.io_pushsecrets.yaml"},
+	{"cert-manager-certificates.yaml", "github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds/cert-manager.io_certificates.yaml"},
+	{"cert-manager-issuers.yaml", "github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds/cert-manager.io_issuers.yaml"},
 }
 
 func gatewaySchemas() source {

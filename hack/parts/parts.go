@@ -30,11 +30,13 @@ const (
 	// GatewaySchemas is a program that checks a mesh configuration of Istio, and
 	// beside it a directory SchemaDir.
 	GatewaySchemas Part = "gateway-schemas"
+	// Helm packages and renders the chart.
+	Helm Part = "helm"
 )
 
 // All lists every part, in the order they are fetched in.
 func All() []Part {
-	return []Part{Envoy, Nginx, Caddy, Traefik, HAProxy, Spin, GatewaySchemas, APIServer, Etcd, ControllerManager, Kubectl}
+	return []Part{Envoy, Nginx, Caddy, Traefik, HAProxy, Spin, GatewaySchemas, Helm, APIServer, Etcd, ControllerManager, Kubectl}
 }
 
 // Path is a program found on this machine.

@@ -29,7 +29,7 @@ func alone(t *testing.T) (cache string) {
 	cache = t.TempDir()
 	t.Setenv("APIKEY_OPERATOR_CACHE", cache)
 	t.Setenv("APIKEY_OPERATOR_FETCH", "off")
-	for _, name := range []string{"KUBEBUILDER_ASSETS", "ENVOY", "NGINX", "CADDY", "TRAEFIK", "HAPROXY", "SPIN", "CI", "APIKEY_OPERATOR_MISSING_PARTS"} {
+	for _, name := range []string{"KUBEBUILDER_ASSETS", "ENVOY", "NGINX", "CADDY", "TRAEFIK", "HAPROXY", "SPIN", "HELM", "CI", "APIKEY_OPERATOR_MISSING_PARTS"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("PATH", "/bin")

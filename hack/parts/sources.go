@@ -57,6 +57,8 @@ func sourceOf(p Part) (source, error) {
 		return spin(), nil
 	case GatewaySchemas:
 		return gatewaySchemas(), nil
+	case Helm:
+		return helm(), nil
 	}
 	return source{}, fmt.Errorf("unknown part %q", p)
 }

@@ -11,6 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/hack/devcluster"
 	"github.com/apikey-operator/apikey-operator/hack/parts"
@@ -29,6 +32,8 @@ type Options struct {
 	Progress func(format string, args ...any)
 	// AuthServerArgs are added to the auth servers' flags.
 	AuthServerArgs []string
+	// Audit keeps what the operator asks the API server for in Cluster.AuditLog.
+	Audit bool
 }
 
 // Stack is everything, running.
@@ -44,6 +49,7 @@ type Stack struct {
 	// Envoy and Nginx are "host:port" of the proxies.
 	Envoy, Nginx string
 
+	admission             *service
 	root, binary, kubectl string
 	stops                 []func() error
 }
@@ -56,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	s := &Stack{Options: o}
 	for _, step := range []func(context.Context) error{
-		s.startCluster, s.build, s.apply, s.startOperator, s.startProxies,
+		s.startCluster, s.build, s.apply, s.startOperator, s.applySamples, s.startProxies,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Stop())
@@ -87,7 +93,11 @@ func (s *Stack) startCluster(ctx context.Context) error {
 	}
 	s.kubectl = kubectl.File
 	logs := filepath.Join(s.Dir, "cluster")
-	if s.Cluster, err = devcluster.Start(ctx, devcluster.Options{LogDir: logs}); err != nil {
+	o := devcluster.Options{LogDir: logs}
+	if s.Audit {
+		o.AuditGroup = "system:serviceaccounts:" + systemNamespace
+	}
+	if s.Cluster, err = devcluster.Start(ctx, o); err != nil {
 		return err
 	}
 	s.stops = append(s.stops, s.Cluster.Stop)
@@ -113,9 +123,38 @@ func (s *Stack) apply(ctx context.Context) error {
 	if _, err := s.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"); err != nil {
 		return err
 	}
-	s.Progress("kubectl apply -k config/samples")
-	_, err := s.Kubectl(ctx, "", "apply", "-k", "config/samples")
+	return s.openAdmission(ctx)
+}
+
+// openAdmission has the API server ask the processes that run here, since there is no
+// network of Pods in which it would find the Service.
+func (s *Stack) openAdmission(ctx context.Context) error {
+	var err error
+	if s.admission, err = startService(ctx); err != nil {
+		return err
+	}
+	s.stops = append(s.stops, s.admission.stop)
+	out, err := s.Kubectl(ctx, "", "get", "validatingwebhookconfiguration", "apikey-operator", "-o", `jsonpath={range .webhooks[*]}{.clientConfig.service.path} {end}`)
+	if err != nil {
+		return err
+	}
+	var patch []string
+	for i, path := range strings.Fields(out) {
+		patch = append(patch, fmt.Sprintf(`{"op":"replace","path":"/webhooks/%d/clientConfig","value":{"url":"https://localhost:%d%s"}}`, i, s.admission.port(), path))
+	}
+	_, err = s.Kubectl(ctx, "", "patch", "validatingwebhookconfiguration", "apikey-operator", "--type=json", "-p", "["+strings.Join(patch, ",")+"]")
 	return err
+}
+
+// applySamples waits until admission is there, without which nothing is created.
+func (s *Stack) applySamples(ctx context.Context) error {
+	s.Progress("kubectl apply -k config/samples")
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
+		_, last = s.Kubectl(ctx, "", "apply", "-k", "config/samples")
+		return last == nil || !strings.Contains(last.Error(), "failed calling webhook"), nil
+	})
+	return errors.Join(last, err)
 }
 
 func (s *Stack) startOperator(ctx context.Context) error {
@@ -141,7 +180,18 @@ func (s *Stack) startOperator(ctx context.Context) error {
 
 // StartController starts a controller as the shipped service account.
 func (s *Stack) StartController(name string) (*Program, error) {
-	return s.start(name, "controller")
+	certificates := filepath.Join(s.Dir, name+"-certificates")
+	if err := os.MkdirAll(certificates, 0o700); err != nil {
+		return nil, err
+	}
+	free, err := process.FreePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", free[0])
+	s.admission.add(address)
+	return s.start(name, "controller", "--webhook-address="+address, "--webhook-cert-dir="+certificates,
+		"--self-managed-certificates", "--webhook-names=localhost")
 }
 
 // StartAuthServer starts an auth server as the shipped service account. Its audit

@@ -26,6 +26,10 @@ type Authenticator struct {
 	TrustedCallers []netip.Prefix
 	// TrustedProxies are believed when they name the client in X-Forwarded-For.
 	TrustedProxies []netip.Prefix
+	// WrongKey is told of a wrong key from an address, and says how long until that
+	// address may send another, 0 if it may now. It is never asked about a known key.
+	// Nil: no limit.
+	WrongKey func(client netip.Addr, now time.Time) time.Duration
 }
 
 // Authenticate decides about one request: the first check that fails is the
@@ -88,7 +92,7 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 	v.Credential = f.credential
 	m, reason := a.find(api, f)
 	if reason != "" {
-		return reason
+		return a.wrongKey(reason, r, v)
 	}
 	v.Key, v.Version = m.Key, m.Version
 	reason = a.check(r, matched, v)
@@ -188,6 +192,21 @@ func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) 
 	default:
 		return keyring.Match{}, UnknownKey
 	}
+}
+
+// wrongKey says that there were too many wrong keys, if there were. It comes after
+// the look-up, so that no address can lose a valid key by what else came from it.
+//
+// Where the client isn't known nothing is counted: the address at hand would be the
+// gateway's, and everybody's budget that of whoever spends it first.
+func (a *Authenticator) wrongKey(reason Reason, r *Request, v *Verdict) Reason {
+	if reason != UnknownKey && reason != MalformedCredential || a.WrongKey == nil || !v.Client.IsValid() {
+		return reason
+	}
+	if v.RetryAfter = a.WrongKey(v.Client, r.Time); v.RetryAfter > 0 {
+		return WrongKeyThrottled
+	}
+	return reason
 }
 
 func matches(formats []key.Format, raw key.Raw) bool {

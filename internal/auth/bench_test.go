@@ -7,6 +7,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+	"github.com/apikey-operator/apikey-operator/internal/throttle"
 )
 
 // busyWorld holds many keys, each with 10 blocks, 20 scopes and a limit; the
@@ -50,6 +51,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 		other.Headers = fields{"authorization": {authorization}, "email": sent["email"]}
 		return &other
 	}
+	strict := *a
+	strict.WrongKey = throttle.New(60).Take
 	plain := *r
 	plain.Host, plain.Path = "api.shop.dev", "/v1/budgets"
 	rows := []struct {
@@ -59,6 +62,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		want Reason
 	}{
 		{"allowed", a, &plain, Allowed},
+		{"allowed, with a limit of wrong keys", &strict, &plain, Allowed},
 		{"allowed by TokenBucket", bucket, &plain, Allowed},
 		{"allowed, host and path to normalize", a, r, Allowed},
 		{"unknown", a, with("Bearer " + other), UnknownKey},
@@ -78,6 +82,20 @@ func BenchmarkAuthenticate(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What a wrong key costs when its address has nothing left.
+func BenchmarkWrongKeyThrottled(b *testing.B) {
+	a, r := busyWorld(10_000, ratelimit.FixedWindow)
+	a.WrongKey = throttle.New(1).Take
+	r.Headers = fields{"authorization": {"Bearer " + other}}
+	a.Authenticate(r)
+	b.ReportAllocs()
+	for b.Loop() {
+		if v := a.Authenticate(r); v.Reason != WrongKeyThrottled {
+			b.Fatal(v.Reason)
+		}
 	}
 }
 

@@ -39,6 +39,14 @@ var failures = []failure{
 	{NotCurrent, func(w *world) { w.current, w.headers["authorization"] = false, []string{"Bearer " + other} }, presented},
 	{MalformedCredential, func(w *world) { w.headers["authorization"] = []string{"Bearer bk_live_1234"} }, presented},
 	{UnknownKey, func(w *world) { w.headers["authorization"] = []string{"Bearer " + other} }, presented},
+	{WrongKeyThrottled, func(w *world) {
+		w.headers["authorization"] = []string{"Bearer " + other}
+		w.wrongKey = func(netip.Addr, time.Time) time.Duration { return time.Minute }
+	}, func() outcome {
+		o := presented
+		o.RetryAfter = time.Minute
+		return o
+	}()},
 	{NamespaceNotAllowed, func(w *world) { w.api.Namespaces = map[string]bool{"apis": true} }, holding},
 	{DeletedKey, func(w *world) { w.key.State = keyring.Deleted }, holding},
 	{RevokedKey, func(w *world) { w.key.State = keyring.Revoked }, holding},
@@ -123,6 +131,7 @@ func TestFailuresAreAllReasonsInOrder(t *testing.T) {
 // alternatives can't fail together: they say the same thing differently.
 var alternatives = [][]Reason{
 	{MissingCredential, AmbiguousCredential, InternalError}, {MissingCredential, MalformedCredential, UnknownKey, InternalError},
+	{MalformedCredential, UnknownKey, WrongKeyThrottled},
 	{DeletedKey, RevokedKey, SuspendedKey},
 }
 

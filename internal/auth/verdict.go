@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
@@ -29,6 +30,7 @@ const (
 	NotCurrent          Reason = "not_current"          // not known here, but the auth server may have missed it
 	MalformedCredential Reason = "malformed_credential" // can't be a key of this API
 	UnknownKey          Reason = "unknown_key"          // well formed, but nobody's
+	WrongKeyThrottled   Reason = "wrong_key_throttled"  // one of the two before, and too many from there
 	NamespaceNotAllowed Reason = "namespace_not_allowed"
 	DeletedKey          Reason = "deleted_key" // its APIKey is being deleted
 	RevokedKey          Reason = "revoked_key"
@@ -64,6 +66,9 @@ type Verdict struct {
 	ConditionMessage string
 	// Rate is what the rate limit said, where it was asked.
 	Rate *ratelimit.Result
+	// RetryAfter is how long until a wrong key from there would be called that again,
+	// where there were too many.
+	RetryAfter time.Duration
 	// Route is the most specific pattern that matched, "" where none did.
 	Route string
 	// Path is the normal path without its query, once it was judged.

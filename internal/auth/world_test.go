@@ -51,6 +51,8 @@ type world struct {
 	synced  bool
 	current bool
 	spent   bool // all of the key's rate limit was used already
+	// wrongKey is what is said of wrong keys, nil for nothing.
+	wrongKey func(client netip.Addr, now time.Time) time.Duration
 
 	callers, proxies []netip.Prefix
 	ring             *keyring.Ring
@@ -153,7 +155,7 @@ func (w *world) authenticator() *Authenticator {
 	}
 	return &Authenticator{
 		Ring: w.ring, Synced: func() bool { return w.synced }, Current: func() bool { return w.current },
-		TrustedCallers: w.callers, TrustedProxies: w.proxies,
+		TrustedCallers: w.callers, TrustedProxies: w.proxies, WrongKey: w.wrongKey,
 	}
 }
 
@@ -174,6 +176,7 @@ type outcome struct {
 	Credential   keyring.Credential
 	MissingScope string
 	Rate         ratelimit.Result
+	RetryAfter   time.Duration
 	Path, Route  string
 
 	ConditionMessage string
@@ -182,7 +185,7 @@ type outcome struct {
 func outcomeOf(v Verdict) outcome {
 	o := outcome{
 		Reason: v.Reason, Hint: v.Version.Hint, Credential: v.Credential, MissingScope: v.MissingScope, Path: v.Path, Route: v.Route,
-		ConditionMessage: v.ConditionMessage,
+		ConditionMessage: v.ConditionMessage, RetryAfter: v.RetryAfter,
 	}
 	if v.API != nil {
 		o.API = v.API.Name.String()

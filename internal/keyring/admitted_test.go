@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -80,12 +81,40 @@ func TestKeepKeys(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {
 		r.SetKey(newKey(name, "raw of "+name))
 	}
-	r.KeepKeys(map[keyring.Name]bool{{Namespace: "team", Name: "two"}: true, {Namespace: "team", Name: "new"}: true})
+	r.KeepKeys("", map[keyring.Name]bool{{Namespace: "team", Name: "two"}: true, {Namespace: "team", Name: "new"}: true})
 	if find(r, shop, "raw of one")+find(r, shop, "raw of three") != "" || find(r, shop, "raw of two") != "two" || r.Len() != 1 {
 		t.Errorf("%d keys are left, want two only", r.Len())
 	}
-	r.KeepKeys(nil)
+	r.KeepKeys("", nil)
 	if find(r, shop, "raw of two") != "" || r.Len() != 0 {
 		t.Error("keys are left")
 	}
+}
+
+// Who lists one namespace knows nothing of the keys of others.
+func TestKeepKeysOfANamespace(t *testing.T) {
+	r := keyring.New(keyring.HostPolicy{})
+	for _, name := range []keyring.Name{{Namespace: "a", Name: "one"}, {Namespace: "a", Name: "two"}, {Namespace: "b", Name: "one"}, {Namespace: "b", Name: "two"}} {
+		k := newKey("k", "raw of "+name.String())
+		k.Name, k.UID = name, name.String()
+		r.SetKey(k)
+	}
+	left := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, name := range []string{"a/one", "a/two", "b/one", "b/two"} {
+			if _, ok := r.Find(shop, digest("raw of "+name)); ok {
+				got = append(got, name)
+			}
+		}
+		if !slices.Equal(got, want) || r.Len() != len(want) {
+			t.Errorf("left are %q of %d, want %q", got, r.Len(), want)
+		}
+	}
+	r.KeepKeys("a", map[keyring.Name]bool{{Namespace: "a", Name: "two"}: true})
+	left("a/two", "b/one", "b/two")
+	r.KeepKeys("b", nil)
+	left("a/two")
+	r.KeepKeys("c", nil)
+	left("a/two")
 }

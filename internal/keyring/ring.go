@@ -16,8 +16,8 @@ import (
 // first byte.
 const shardCount = 256
 
-// Ring is the index of keys and APIs. One goroutine may change it while any
-// number read.
+// Ring is the index of keys and APIs. Any number of goroutines may read it while
+// others change it, one after the other.
 type Ring struct {
 	policy HostPolicy
 
@@ -172,12 +172,13 @@ func (r *Ring) DeleteKey(name Name) {
 	}
 }
 
-// KeepKeys takes out all keys but those of the names.
-func (r *Ring) KeepKeys(names map[Name]bool) {
+// KeepKeys takes out all keys of a namespace, "" for all of every one, but those of
+// the names.
+func (r *Ring) KeepKeys(namespace string, names map[Name]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, old := range r.keys {
-		if !names[name] {
+		if !names[name] && (namespace == "" || namespace == name.Namespace) {
 			delete(r.keys, name)
 			r.dropVersions(old, nil)
 		}

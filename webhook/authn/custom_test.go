@@ -64,6 +64,10 @@ func TestDenialsOfAnAPI(t *testing.T) {
 			map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "WWW-Authenticate": `Bearer realm="apis/stax", error="invalid_token"`},
 		},
 		{
+			"the default one, of too many wrong keys", auth.Verdict{Reason: auth.WrongKeyThrottled, RetryAfter: 1}, 200, staxai,
+			map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "Retry-After": "1"},
+		},
+		{
 			"one of its own", auth.Verdict{Reason: auth.InsufficientScope, MissingScope: "WRITE"}, 404,
 			"insufficient_scope|API key does not have required scope: WRITE|404|WRITE|0",
 			map[string]string{

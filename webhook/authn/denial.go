@@ -39,7 +39,7 @@ type Denial struct {
 	// Message is what the condition that wasn't met says, up to maxConditionMessage
 	// bytes of it, "" for the general message.
 	Message string
-	// Rate limit: whole seconds, rounded up.
+	// Rate limit: whole seconds, rounded up. RetryAfter is of wrong keys too.
 	Requests, Window, RetryAfter int64
 	// API is whose denials the response is of, nil for none. It isn't part of the
 	// text.
@@ -84,6 +84,7 @@ var answers = map[auth.Reason]answer{
 	auth.InsufficientScope:   {http.StatusForbidden, "insufficient_scope", "API key does not have required scope: "},
 	auth.ConditionNotMet:     {http.StatusForbidden, "condition_not_met", "API key does not meet a condition of this API"},
 	auth.RateLimited:         {http.StatusTooManyRequests, "rate_limit_exceeded", "Rate limit exceeded. Try again in "},
+	auth.WrongKeyThrottled:   {http.StatusTooManyRequests, "too_many_wrong_keys", "Too many requests with invalid API keys. Try again in "},
 	auth.NotSynced:           unavailable,
 	auth.NotCurrent:          unavailable,
 	auth.BadConfiguration:    {http.StatusServiceUnavailable, unavailableCode, "The gateway's configuration for authentication is not valid"},
@@ -99,7 +100,10 @@ func NewDenial(v *auth.Verdict) Denial {
 	if v.API != nil {
 		d.API, d.Realm, d.Scheme = v.API, v.API.Name.String(), scheme(v.API.Credentials)
 	}
-	if v.Rate != nil {
+	switch {
+	case v.Reason == auth.WrongKeyThrottled:
+		d.RetryAfter = seconds(v.RetryAfter)
+	case v.Rate != nil:
 		d.Requests, d.Window = v.Key.Limit.Requests, seconds(v.Key.Limit.Period)
 		d.RetryAfter = seconds(v.Rate.RetryAfter)
 	}
@@ -118,7 +122,7 @@ func (d Denial) Response() Response {
 		if d.Message != "" {
 			data.Message = d.Message
 		}
-	case auth.RateLimited:
+	case auth.RateLimited, auth.WrongKeyThrottled:
 		data.Message += fmt.Sprintf("%d seconds", max(1, d.RetryAfter))
 	default:
 	}
@@ -151,12 +155,12 @@ func (d Denial) answer() answer {
 
 func (d Denial) headers(a answer) []Field {
 	headers := []Field{{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}
+	wait := max(1, d.RetryAfter)
+	if a.status == http.StatusTooManyRequests {
+		headers = append(headers, Field{"Retry-After", strconv.FormatInt(wait, 10)})
+	}
 	if d.Reason == auth.RateLimited {
-		wait := max(1, d.RetryAfter)
-		headers = append(headers,
-			Field{"Retry-After", strconv.FormatInt(wait, 10)},
-			Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)},
-			Field{"RateLimit", rateState(0, wait)})
+		headers = append(headers, Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)}, Field{"RateLimit", rateState(0, wait)})
 	}
 	if a.status == http.StatusUnauthorized || d.Reason == auth.InsufficientScope {
 		headers = append(headers, Field{"WWW-Authenticate", d.challenge()})

@@ -84,6 +84,9 @@ Retry-After: 3600
 RateLimit-Policy: "default";q=1000;w=3600
 RateLimit: "default";r=0;t=3600
 {"error":"rate_limit_exceeded","message":"Rate limit exceeded. Try again in 3600 seconds"}`,
+	auth.WrongKeyThrottled: `429
+Retry-After: 42
+{"error":"too_many_wrong_keys","message":"Too many requests with invalid API keys. Try again in 42 seconds"}`,
 	auth.InternalError: unavailable,
 }
 
@@ -180,9 +183,16 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 		{time.Hour + 1, "3601"},
 		{1<<63 - 1, "9223372037"},
 	} {
+		wrong := authntest.Verdict(auth.WrongKeyThrottled)
+		wrong.RetryAfter = row.in
+		r := authn.NewDenial(&wrong).Response()
+		checkResponse(t, r)
+		if got := fieldsOf(r)["Retry-After"]; got != row.want {
+			t.Errorf("%v, wrong keys: Retry-After is %q, want %q", row.in, got, row.want)
+		}
 		v := authntest.Verdict(auth.RateLimited)
 		v.Rate.RetryAfter = row.in
-		r := authn.NewDenial(&v).Response()
+		r = authn.NewDenial(&v).Response()
 		checkResponse(t, r)
 		for _, want := range []string{"\nRetry-After: " + row.want + "\n", "r=0;t=" + row.want + "\n"} {
 			if !strings.Contains(text(r), want) {
@@ -252,6 +262,7 @@ func TestChallenge(t *testing.T) {
 		{"a suspended key: another wouldn't help", []keyring.Credential{bearer}, auth.SuspendedKey, none},
 		{"an address", []keyring.Credential{bearer}, auth.IPNotAllowed, none},
 		{"a rate limit", []keyring.Credential{bearer}, auth.RateLimited, none},
+		{"too many wrong keys", []keyring.Credential{bearer}, auth.WrongKeyThrottled, none},
 		{"an outage", []keyring.Credential{bearer}, auth.NotSynced, none},
 		{"a path", []keyring.Credential{bearer}, auth.InvalidPath, none},
 		{"plain HTTP", []keyring.Credential{bearer}, auth.PlainHTTP, none},

@@ -1,11 +1,13 @@
 package authn
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/internal/throttle"
 )
 
 // Metrics count decisions. No label names a key.
@@ -35,6 +37,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // name.
 func (m *Metrics) Door(name string, next Authenticator) Authenticator {
 	return &counted{next: next, requests: m.requests.MustCurryWith(prometheus.Labels{"door": name}), duration: m.duration}
+}
+
+// WrongKeyAddresses registers how many addresses have sent wrong keys lately, which
+// the function counts. The table is full at throttle.Addresses.
+func WrongKeyAddresses(reg prometheus.Registerer, count func() int) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "apikey_operator_wrong_key_addresses",
+		Help: fmt.Sprintf("Client addresses that sent wrong keys lately and whose budget isn't full again; at most %d are known at once.", throttle.Addresses),
+	}, func() float64 { return float64(count()) }))
 }
 
 type counted struct {

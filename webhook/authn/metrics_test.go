@@ -80,3 +80,18 @@ func TestMetricsHoldNothingOfAKey(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestWrongKeyAddressesAreCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	n := 0
+	authn.WrongKeyAddresses(registry, func() int { return n })
+	for _, n = range []int{0, 41} {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(families) != 1 || families[0].GetName() != "apikey_operator_wrong_key_addresses" || families[0].GetMetric()[0].GetGauge().GetValue() != float64(n) {
+			t.Errorf("got %v, want a gauge of %d", families, n)
+		}
+	}
+}

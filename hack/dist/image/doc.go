@@ -1,9 +1,18 @@
-// Command image writes a container image as an archive that `docker load`, `podman
-// load`, `ctr images import` and `kind load image-archive` read. It needs no
-// container engine and pulls no base image: the files given are all there is, so
-// they must be static programs or bring their libraries.
+// Command image makes container images of static Go programs. It needs no container
+// engine and pulls no base image: the files given are all there is.
 //
-//	image -o image.tar -name localhost/apikey-operator:dev program=/apikey-operator
+// A release is an index of images for some platforms, and for each what its program is
+// made of, as SPDX: written as an OCI layout, or pushed to a registry, where the SBOM
+// refers to its image:
 //
-// The same files make the same archive, byte for byte.
+//	image -name registry.example/apikey-operator:v1 -version v1 -platforms linux/amd64,linux/arm64 \
+//		-oci image.oci.tar -sbom . -push '{os}-{arch}/apikey-operator=/apikey-operator'
+//
+// The image of one architecture as an archive that every `docker load`, `podman load`,
+// `ctr images import` and `kind load image-archive` reads; without -version its files
+// may be anything, and must bring their libraries:
+//
+//	image -name localhost/apikey-operator:dev -o image.tar -arch amd64 program=/apikey-operator
+//
+// The same files make the same archives, byte for byte.
 package main

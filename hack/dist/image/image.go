@@ -4,15 +4,18 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // user is the one that Kubernetes' restricted Pods can run as: it must be a number,
@@ -28,10 +31,26 @@ var accounts = map[string]string{
 // file is a file of this machine and its path in the image.
 type file struct{ from, to string }
 
+// platform is one as Go names it.
+type platform struct{ os, arch string }
+
+func (p platform) String() string { return p.os + "/" + p.arch }
+
+// parsePlatform takes linux/<architecture>: files have Linux' owners and modes.
+func parsePlatform(s string) (platform, error) {
+	system, arch, _ := strings.Cut(s, "/")
+	if system != "linux" || arch == "" || strings.Contains(arch, "/") {
+		return platform{}, fmt.Errorf("platform %q: must be linux/<architecture>, as in linux/amd64", s)
+	}
+	return platform{system, arch}, nil
+}
+
 // contents are what an image is made of. Its entry point is the first file.
 type contents struct {
-	files         []file
-	arch, version string
+	platform
+	files []file
+	// about are labels of the image, and annotations of its manifest.
+	about map[string]string
 }
 
 func (c contents) image() (v1.Image, error) {
@@ -39,7 +58,8 @@ func (c contents) image() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
+	oci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := mutate.AppendLayers(oci, layer)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +68,26 @@ func (c contents) image() (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", c.arch
+	config.OS, config.Architecture = c.os, c.arch
 	config.Created = v1.Time{Time: epoch()}
-	config.Config = v1.Config{User: user, WorkingDir: "/", Entrypoint: []string{c.files[0].to}}
-	if c.version != "" {
-		config.Config.Labels = map[string]string{"org.opencontainers.image.version": c.version}
+	config.Config = v1.Config{User: user, WorkingDir: "/", Entrypoint: []string{c.files[0].to}, Labels: c.about}
+	if img, err = mutate.ConfigFile(img, config); err != nil || len(c.about) == 0 {
+		return img, err
 	}
-	return mutate.ConfigFile(img, config)
+	return mutate.Annotations(img, c.about).(v1.Image), nil
+}
+
+// about says whose image it is, in OCI's words. A program that was built outside of a
+// repository has no revision. There are no licenses, for the project has none yet.
+func about(p *program, version string) map[string]string {
+	words := map[string]string{"title": p.name(), "version": version, "revision": p.revision(), "source": p.source()}
+	all := map[string]string{}
+	for word, value := range words {
+		if value != "" {
+			all["org.opencontainers.image."+word] = value
+		}
+	}
+	return all
 }
 
 // epoch is the time of everything in an image: a build's own would make each differ.
@@ -83,7 +116,7 @@ func (c contents) layer() (v1.Layer, error) {
 	}
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(buffer.Bytes())), nil
-	}, tarball.WithCompressedCaching, tarball.WithCompressionLevel(gzip.BestSpeed))
+	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching, tarball.WithCompressionLevel(gzip.BestSpeed))
 }
 
 // writer adds files with the directories that they are in.

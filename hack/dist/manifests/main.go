@@ -34,7 +34,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), flag.Arg(0))
+	// In the order of kubectl apply -k: admission comes last.
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionLegacy
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), flag.Arg(0))
 	if err != nil {
 		return err
 	}

@@ -20,16 +20,20 @@ import (
 const callTimeout = 5 * time.Second
 
 func main() {
-	c := caller{tally: counts.New(), client: &http.Client{Timeout: callTimeout}}
+	c := caller{tally: counts.New()}
 	listen := flag.String("listen", ":8080", "address of /counts")
 	every := flag.Duration("every", 50*time.Millisecond, "time from one call to the next")
+	parallel := flag.Int("parallel", 1, "how many call at once, each every -every")
 	flag.StringVar(&c.file, "key", "/var/run/apikey/api-key", "file with the raw key")
 	flag.StringVar(&c.url, "url", "", "what to call")
 	flag.StringVar(&c.host, "host", "", "the call's Host header")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go c.run(ctx, *every)
+	c.client = &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: *parallel}}
+	for range *parallel {
+		go c.run(ctx, *every)
+	}
 	err := c.serve(ctx, *listen)
 	stop()
 	if err != nil {

@@ -49,6 +49,10 @@ func TestLines(t *testing.T) {
 			want: time + `,"verdict":"denied","reason":"unknown_key","status":401,"door":"ext_authz","api":"apis/shop",` + asked + `,` + end,
 		},
 		{
+			name: "too many keys that aren't known", change: (*world).throttled, request: request(fields{"authorization": {"Bearer " + otherKey}}),
+			want: time + `,"verdict":"denied","reason":"wrong_key_throttled","status":429,"door":"ext_authz","api":"apis/shop",` + asked + `,` + end,
+		},
+		{
 			name: "a known key without the scope",
 			request: func() *auth.Request {
 				r := request(withKey)

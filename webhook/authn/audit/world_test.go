@@ -135,3 +135,8 @@ func (w *world) limited() {
 	w.fill()
 	w.key.TakeRequest(at)
 }
+
+// throttled lets no address send another wrong key.
+func (w *world) throttled() {
+	w.door.next.(*auth.Authenticator).WrongKey = func(netip.Addr, time.Time) time.Duration { return time.Minute }
+}

@@ -22,6 +22,7 @@ import (
 type authServer struct {
 	grpcPort, httpPort int
 	log                logs
+	tls                *serverTLS // nil: plain text
 
 	authenticator authn.Authenticator
 	apis          func(keyring.Name) (*keyring.API, bool)
@@ -51,7 +52,7 @@ func (l *logs) String() string {
 // newAuthServer chooses the addresses, on which it starts and starts again.
 func newAuthServer(t *testing.T, of *system) *authServer {
 	t.Helper()
-	s := &authServer{authenticator: of, apis: of.ring.API, stop: func() {}, grpcPort: freePort(t), httpPort: freePort(t)}
+	s := &authServer{authenticator: of, apis: of.ring.API, tls: of.door.asksTLS, stop: func() {}, grpcPort: freePort(t), httpPort: freePort(t)}
 	t.Cleanup(func() { s.stop() })
 	return s
 }
@@ -67,7 +68,7 @@ func (s *authServer) port(recipes int) int {
 func (s *authServer) start(t *testing.T) {
 	t.Helper()
 	now := func() time.Time { return start } // the system's clock counts
-	rpc := grpc.NewServer()
+	rpc := grpc.NewServer(s.tls.options()...)
 	authv3.RegisterAuthorizationServer(rpc, &extauthz.Server{Authenticator: s.authenticator, Now: now})
 	door := forwardauth.New(func(string) authn.Authenticator { return s.authenticator }, s.apis, now)
 	web := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(&s.log, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +82,7 @@ func (s *authServer) start(t *testing.T) {
 		door.ServeHTTP(w, r)
 	})}
 	rpcListener := listen(t, "127.0.0.1:"+strconv.Itoa(s.grpcPort))
-	webListener := listen(t, "127.0.0.1:"+strconv.Itoa(s.httpPort))
+	webListener := s.tls.listener(listen(t, "127.0.0.1:"+strconv.Itoa(s.httpPort)))
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = rpc.Serve(rpcListener) }) // both end with stop
 	serving.Go(func() { _ = web.Serve(webListener) })

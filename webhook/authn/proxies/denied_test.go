@@ -11,6 +11,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/internal/throttle"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/internal/authntest"
 )
 
@@ -26,6 +27,7 @@ const (
 	readMissing  = "403\n" + common + "Www-Authenticate: Bearer realm=\"apis/billoget\", error=\"insufficient_scope\", scope=\"READ_BUDGETS\"\n\n" + `{"error":"insufficient_scope","message":"API key does not have required scope: READ_BUDGETS"}`
 	writeMissing = "403\n" + common + "Www-Authenticate: Bearer realm=\"apis/billoget\", error=\"insufficient_scope\", scope=\"WRITE_BUDGETS\"\n\n" + `{"error":"insufficient_scope","message":"API key does not have required scope: WRITE_BUDGETS"}`
 	invalidPath  = "400\n" + common + "\n" + `{"error":"invalid_path","message":"The request path is not normal"}`
+	tooManyWrong = "429\n" + common + "Retry-After: 60\n\n" + `{"error":"too_many_wrong_keys","message":"Too many requests with invalid API keys. Try again in 60 seconds"}`
 	notTrusted   = "403\n" + common + "\n" + `{"error":"caller_not_trusted","message":"The gateway is not a trusted caller"}`
 )
 
@@ -102,6 +104,11 @@ func denials(s *system) []row {
 		}},
 		{"a key that nobody has", auth.UnknownKey, request{fields: bearer("bk_live_ffffffffffffffffffffffffffffffff")}, unauthorized, false, nil},
 		{"a key of another API", auth.UnknownKey, with("elsewhere", func(k *keyring.Key) { k.API = keyring.DefaultAPI }), unauthorized, false, nil},
+		{"too many wrong keys", auth.WrongKeyThrottled, request{fields: bearer("bk_live_ffffffffffffffffffffffffffffffff")}, tooManyWrong, false, func(t *testing.T, s *system) {
+			wrong := throttle.New(1)
+			wrong.Take(netip.MustParseAddr(s.client), start) // the only one in a minute
+			s.change(t, func(core *auth.Authenticator) { core.WrongKey = wrong.Take })
+		}},
 		{"a key of another namespace", auth.NamespaceNotAllowed, with("stranger", func(k *keyring.Key) { k.Name.Namespace = "other" }), unauthorized, false, nil},
 		{"a deleted key", auth.DeletedKey, with("deleted", func(k *keyring.Key) { k.State = keyring.Deleted }), unauthorized, false, nil},
 		{"a revoked key", auth.RevokedKey, with("revoked", func(k *keyring.Key) { k.State = keyring.Revoked }), unauthorized, false, nil},

@@ -47,6 +47,10 @@ type door struct {
 	waits bool
 	// tls is how clients connect, unless they do without.
 	tls *tls.Config
+	// asksTLS is what the auth server is served with, unless it is plain text.
+	asksTLS *serverTLS
+	// relays is a port of the recipe on which the proxy asks itself, unless 0.
+	relays int
 	// away is what a client sees while the auth server is.
 	away string
 }
@@ -76,6 +80,9 @@ func (d door) start(t *testing.T, s *system) string {
 	}[d.part]
 	listens := freePort(t)
 	ports := proxies.Ports{d.listen: listens, 8000: s.upstream.port, d.asks: s.server.port(d.asks)}
+	if d.relays != 0 {
+		ports[d.relays] = freePort(t)
+	}
 	// It is stopped by us, and not by the end of the test's context.
 	proxy, err := run(context.WithoutCancel(t.Context()), d.file(t), ports, s.logDir)
 	if err != nil {

@@ -53,6 +53,7 @@ func Verdict(r auth.Reason) auth.Verdict {
 		Route:        "/api/public/budgets/**",
 		Client:       netip.MustParseAddr("203.0.113.7"),
 		Rate:         &ratelimit.Result{Reset: time.Hour, RetryAfter: 3599200 * time.Millisecond},
+		RetryAfter:   41200 * time.Millisecond,
 	}
 	switch r {
 	case auth.ConditionNotMet:

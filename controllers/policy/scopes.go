@@ -1,4 +1,4 @@
-package apikey
+package policy
 
 import (
 	"cmp"
@@ -13,38 +13,52 @@ import (
 // namedScopes is how many unknown scopes a message names.
 const namedScopes = 5
 
-// unknownScopes returns a Problem that names the scopes of a key that its API
-// doesn't declare, each with the nearest one that it does. Where none are declared
-// every scope will do.
-func unknownScopes(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec) *Problem {
+// UnknownScope is a scope of a key that its API doesn't declare.
+type UnknownScope struct {
+	Name string
+	// Nearest is the one most like it that the API does declare.
+	Nearest string
+}
+
+// UnknownScopes returns the scopes of a key that its API doesn't declare, each with
+// the nearest one that it does, in the key's order. Where none are declared every
+// scope will do.
+func UnknownScopes(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec) []UnknownScope {
 	if len(api.Scopes) == 0 {
 		return nil
 	}
-	declared := make([]string, len(api.Scopes))
-	for i, s := range api.Scopes {
-		declared[i] = string(s.Name)
-	}
-	var unknown []string
+	declared := DeclaredScopes(api)
+	var unknown []UnknownScope
 	for _, s := range k.Spec.Scopes {
 		if !slices.ContainsFunc(declared, keyring.Scopes{string(s)}.Grant) {
-			unknown = append(unknown, string(s))
+			unknown = append(unknown, UnknownScope{Name: string(s), Nearest: nearest(string(s), declared)})
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
+	return unknown
+}
+
+// DeclaredScopes returns the names of an API's scopes.
+func DeclaredScopes(api *v1alpha1.ProtectedAPISpec) []string {
+	names := make([]string, len(api.Scopes))
+	for i, s := range api.Scopes {
+		names[i] = string(s.Name)
 	}
+	return names
+}
+
+// SayUnknown says of a key's unknown scopes what to do about them. It names five at
+// most.
+func SayUnknown(k *v1alpha1.APIKey, unknown []UnknownScope) string {
 	rest := ""
 	if n := len(unknown) - namedScopes; n > 0 {
 		unknown, rest = unknown[:namedScopes], fmt.Sprintf(" and %d more", n)
 	}
-	for i, s := range unknown {
-		unknown[i] = fmt.Sprintf("%q (nearest: %q)", s, nearest(s, declared))
+	names := make([]string, len(unknown))
+	for i, u := range unknown {
+		names[i] = fmt.Sprintf("%q (nearest: %q)", u.Name, u.Nearest)
 	}
-	return &Problem{
-		Reason: v1alpha1.ReasonUnknownScope,
-		Message: fmt.Sprintf("spec.scopes: %s doesn't declare %s%s, which grant nothing: correct them, or declare them in its spec.scopes",
-			apiOf(k), strings.Join(unknown, ", "), rest),
-	}
+	return fmt.Sprintf("%s doesn't declare %s%s, which grant nothing: correct them, or declare them in its spec.scopes",
+		APIOf(k), strings.Join(names, ", "), rest)
 }
 
 // nearest returns the valid scope with the fewest edits, of equal ones that with
@@ -69,10 +83,18 @@ func nearest(unknown string, declared []string) string {
 func families(declared []string) []string {
 	var out []string
 	for _, s := range declared {
-		for i := range s {
-			if s[i] == ':' {
-				out = append(out, s[:i]+":*")
-			}
+		out = append(out, Families(s)...)
+	}
+	return out
+}
+
+// Families returns the wildcards that cover a scope, but "*": the widest first. A
+// wildcard isn't among its own.
+func Families(scope string) []string {
+	var out []string
+	for i := range scope {
+		if scope[i] == ':' && scope[i:] != ":*" {
+			out = append(out, scope[:i]+":*")
 		}
 	}
 	return out

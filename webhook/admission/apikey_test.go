@@ -1,0 +1,404 @@
+package admission
+
+import (
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// billoget is what keys of the rows open.
+const billoget = `
+kind: ProtectedAPI
+metadata: {namespace: apis, name: billoget}
+spec:
+  allowedNamespaces: {from: Selector, selector: {matchLabels: {keys: welcome}}}
+  keyFormat: {prefix: bk, encoding: Hex, length: 32}
+  scopes: [{name: READ_BUDGETS}, {name: WRITE_BUDGETS}, {name: "customers:read"}, {name: "customers:write"}]
+---
+kind: Namespace
+metadata: {name: shop, labels: {keys: welcome}}
+---
+kind: Namespace
+metadata: {name: stranger}
+`
+
+// of is a spec of a key of billoget without anything to warn of, and more.
+func of(more string) string {
+	return "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.0/24], expiresAt: '2027-01-01T00:00:00Z', " + more + "}"
+}
+
+// plain is the same of a key of the default API.
+func plain(more string) string {
+	return "{allowedIPs: [192.0.2.0/24], expiresAt: '2027-01-01T00:00:00Z', scopes: [a], " + more + "}"
+}
+
+const (
+	reads  = "scopes: [READ_BUDGETS]"
+	issued = "{keys: [{digest: 'sha256:aa', phase: Current, issuedAt: '2026-11-02T09:41:07Z'}]}"
+)
+
+var allowedSilently = outcome{code: 200}
+
+// Who may grant what.
+func TestRights(t *testing.T) {
+	const (
+		issue, blanket = "apis: issue billoget", "apis: scopes"
+		all, read      = "apis: scope billoget:*", "apis: scope billoget:READ_BUDGETS"
+	)
+	checkRows(t, "APIKey", []row{{
+		name: "issuer of all scopes: two questions", with: billoget, after: of(reads), has: "issue billoget, scopes",
+		want: outcome{code: 200, asked: []string{issue, blanket}},
+	}, {
+		name: "issuer of the scope", with: billoget, after: of(reads), has: "issue billoget, scope billoget:READ_BUDGETS",
+		want: outcome{code: 200, asked: []string{issue, all, read, blanket}},
+	}, {
+		name: "issuer of another scope", with: billoget, after: of(reads), has: "issue billoget, scope billoget:WRITE_BUDGETS",
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "nobody", with: billoget, after: of(reads),
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "the scope alone", with: billoget, after: of(reads), has: "scope billoget:READ_BUDGETS",
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget" in namespace "apis"`,
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "the right to * is one to each", with: billoget, after: of(reads), has: "issue billoget, scope billoget:*",
+		want: outcome{code: 200, asked: []string{issue, all, read, blanket}},
+	}, {
+		name: "a wildcard by its name", with: billoget, after: of("scopes: ['customers:*']"), has: "issue billoget, scope billoget:customers:*",
+		want: outcome{code: 200, asked: []string{issue, all, "apis: scope billoget:customers:*", blanket}},
+	}, {
+		name: "a wildcard by all that it covers", with: billoget, after: of("scopes: ['customers:*']"), has: "issue billoget, scope billoget:customers:read, scope billoget:customers:write",
+		want: outcome{code: 200, asked: []string{issue, all, "apis: scope billoget:customers:*", "apis: scope billoget:customers:read", "apis: scope billoget:customers:write", blanket}},
+	}, {
+		name: "a wildcard by some that it covers", with: billoget, after: of("scopes: ['customers:*']"), has: "issue billoget, scope billoget:customers:read",
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:customers:*" (or on each scope that it covers) in namespace "apis"`,
+			asked: []string{issue, all, "apis: scope billoget:customers:*", "apis: scope billoget:customers:read", "apis: scope billoget:customers:write", blanket},
+		},
+	}, {
+		name: "a scope by the wildcard that covers it", with: billoget, after: of("scopes: ['customers:read']"), has: "issue billoget, scope billoget:customers:*",
+		want: outcome{code: 200, asked: []string{issue, all, "apis: scope billoget:customers:*", "apis: scope billoget:customers:read", blanket}},
+	}, {
+		name: "no scopes where that is nothing: no scope is asked for", with: billoget, after: of(""), has: "issue billoget",
+		want: outcome{code: 200, asked: []string{issue}},
+	}, {
+		name: "no scopes where that is full access", with: "{kind: ProtectedAPI, metadata: {namespace: apis, name: billoget}, spec: {allowedNamespaces: {from: All}}}", after: of(""), has: "issue billoget",
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`,
+			asked: []string{issue, all, blanket},
+		},
+	}, {
+		name: "the default API, in the key's own namespace", after: "{allowedIPs: [192.0.2.7], expiresAt: '2027-01-01T00:00:00Z', scopes: [a]}", has: "issue default, scope default:a",
+		want: outcome{code: 200, asked: []string{"shop: issue default", "shop: scope default:*", "shop: scope default:a", "shop: scopes"}},
+	}, {
+		name: "the default API without scopes", after: "{}", has: "issue default",
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "default:*" in namespace "shop"`,
+			asked: []string{"shop: issue default", "shop: scope default:*", "shop: scopes"},
+		},
+	}, {
+		name: "an API that isn't there yet: a warning", after: of(reads), has: "issue billoget, scope billoget:READ_BUDGETS",
+		want: outcome{
+			code: 200, warnings: []string{"spec.apiRef: there is no ProtectedAPI apis/billoget yet: no key is issued until it is there"},
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "nobody, and an API that isn't there yet", after: of(""),
+		want: outcome{
+			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`,
+			asked: []string{issue, all, blanket},
+		},
+	}, {
+		name: "it can't be asked: refused", with: billoget, after: of(reads), has: "issue billoget, scopes", fail: errDown,
+		want: outcome{
+			code: 500, message: `asking whether user "jane" has verb issue on protectedapis.apikey-operator.dev/scopes: the API server is tired`,
+			asked: []string{issue, blanket},
+		},
+	}, {
+		name: "another scope: that one is asked for", with: billoget, before: of(reads), after: of("scopes: [READ_BUDGETS, WRITE_BUDGETS]"), status: issued, has: "issue billoget, scope billoget:WRITE_BUDGETS",
+		want: outcome{code: 200, asked: []string{issue, all, "apis: scope billoget:WRITE_BUDGETS", blanket}},
+	}, {
+		name: "another address: all scopes are asked for", with: billoget, before: of(reads), after: "{apiRef: {namespace: apis, name: billoget}, expiresAt: '2027-01-01T00:00:00Z', allowedIPs: [192.0.0.0/16], " + reads + "}", status: issued, has: "issue billoget",
+		want: outcome{
+			code: 403, message: `spec.allowedIPs: 192.0.0.0/16 is let in. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "resumed", with: billoget, before: of(reads + ", state: Suspended"), after: of(reads + ", state: Active"), status: issued, has: "issue billoget",
+		want: outcome{
+			code: 403, message: `spec.state: it is resumed. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
+			asked: []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "suspended", with: billoget, before: of(reads), after: of(reads + ", state: Suspended"), status: issued, want: allowedSilently,
+	}, {
+		name: "revoked", with: billoget, before: of(reads), after: of(reads + ", state: Revoked"), status: issued, want: allowedSilently,
+	}, {
+		name: "narrowed", with: billoget, before: of("scopes: ['*']"), after: of("scopes: ['customers:*'], rateLimit: {requests: 1, period: 1s}"), status: issued, want: allowedSilently,
+	}, {
+		name: "only its label is changed", with: billoget, before: of(reads), after: of(reads), want: allowedSilently,
+	}, {
+		name: "on its way out", with: billoget, before: of(reads), after: of("scopes: ['*']"), want: allowedSilently,
+		edit: func(o client.Object) { o.SetDeletionTimestamp(&created) },
+	}, {
+		name: "restored, ended long ago: opens nothing", with: billoget, after: "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.7], expiresAt: '2020-01-01T00:00:00Z', " + reads + "}", want: allowedSilently,
+	}, {
+		name: "restored, suspended: opens nothing", with: billoget, after: of(reads + ", state: Suspended"), want: allowedSilently,
+	}, {
+		name: "restored, revoked", after: "{scopes: ['*'], state: Revoked}", want: allowedSilently,
+	}})
+}
+
+// What is wrong with an APIKey, for somebody who may grant anything.
+func TestProblems(t *testing.T) {
+	const everything = "issue billoget, scopes, issue default"
+	asked := []string{"apis: issue billoget", "apis: scopes"}
+	limited := "kind: ProtectedAPI\nmetadata: {namespace: apis, name: billoget}\nspec:\n  allowedNamespaces: {from: All}\n  scopes: [{name: READ_BUDGETS}]\n" +
+		"  keyLimits: {maxTTL: 720h, allowedIPs: Required, scopes: Required, maxRateLimit: {requests: 10, period: 1s}, maxRotationInterval: 240h}\n"
+	within := "rateLimit: {requests: 10, period: 1s}, rotation: {interval: 240h}, "
+	rows := []row{{
+		name: "a scope that isn't declared", with: billoget, after: of("scopes: [READ_BUDGETS, READ_BUDGET]"),
+		want: outcome{
+			code: 422, message: `spec.scopes[1]: Invalid value: ProtectedAPI apis/billoget doesn't declare "READ_BUDGET" (nearest: "READ_BUDGETS"), which grants nothing: correct it, or declare it in its spec.scopes`,
+		},
+	}, {
+		name: "limits", with: limited, after: "{apiRef: {namespace: apis, name: billoget}}",
+		want: outcome{
+			code: 422, message: "spec.expiresAt: Required value: set it to 2026-12-02T09:41:07Z or earlier, or create the APIKey anew (keyLimits.maxTTL of ProtectedAPI apis/billoget), spec.allowedIPs: Required value: list the addresses that may use the key (keyLimits.allowedIPs of ProtectedAPI apis/billoget), spec.scopes: Required value: list what the key may do (keyLimits.scopes of ProtectedAPI apis/billoget), spec.rotation.interval: Required value: set at most 240h (keyLimits.maxRotationInterval of ProtectedAPI apis/billoget), spec.rateLimit: Required value: set at most 10 requests per 1s (keyLimits.maxRateLimit of ProtectedAPI apis/billoget)",
+			asked: []string{"apis: issue billoget"}, // no scopes are nothing
+		},
+	}, {
+		name: "within limits", with: limited, after: "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.7], expiresAt: '2026-11-30T00:00:00Z', " + within + reads + "}",
+		want: outcome{code: 200},
+	}, {
+		name: "an edit that has nothing to do with what is wrong", with: limited, before: of(reads), after: of(reads + ", displayName: Shop"), status: issued,
+		want: outcome{code: 200, asked: nobody},
+	}, {
+		name: "one that makes it less wrong, and opens another address", with: limited,
+		before: "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.0/24], expiresAt: '2029-01-01T00:00:00Z', " + reads + "}",
+		after:  "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.0.0/16], expiresAt: '2028-01-01T00:00:00Z', " + reads + "}", status: issued,
+		want: outcome{code: 200},
+	}, {
+		name: "one that makes it worse", with: limited, before: of(reads),
+		after: "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.0/24], expiresAt: '2028-01-01T00:00:00Z', " + reads + "}", status: issued,
+		want: outcome{
+			code: 422, message: "spec.expiresAt: Invalid value: 2028-01-01T00:00:00Z is more than 720h after creation: set it to 2026-12-02T09:41:07Z or earlier, or create the APIKey anew (keyLimits.maxTTL of ProtectedAPI apis/billoget)",
+		},
+	}, {
+		name: "narrowed below what is required: scopes", with: limited, before: of(reads), after: of(""), status: issued,
+		want: outcome{code: 200, asked: nobody},
+	}, {
+		name: "narrowed, and a template needs what is gone", with: billoget, before: of("scopes: [READ_BUDGETS, WRITE_BUDGETS], secret: {data: {a: '{{ index .Scopes 1 }}'}}"), after: of("scopes: [READ_BUDGETS], secret: {data: {a: '{{ index .Scopes 1 }}'}}"), status: issued,
+		want: outcome{code: 200, asked: nobody},
+	}, {
+		name: "narrowed to a scope that doesn't exist", with: billoget, before: of("scopes: ['customers:*']"), after: of("scopes: ['customers:reed']"), status: issued,
+		want: outcome{code: 422, message: `spec.scopes[0]: Invalid value: ProtectedAPI apis/billoget doesn't declare "customers:reed" (nearest: "customers:read"), which grants nothing: correct it, or declare it in its spec.scopes`, asked: nobody},
+	}, {
+		name: "narrowed, and a template is broken beside", with: billoget, before: of("scopes: ['*']"), after: of("scopes: ['customers:*'], secret: {data: {a: '{{'}}"), status: issued,
+		want: outcome{code: 422, message: "spec.secret.data[a]: Invalid value: template:1: unclosed action: correct the template", asked: nobody},
+	}, {
+		name: "a rotation that is too slow", with: limited, before: of(within + reads), after: of("rateLimit: {requests: 10, period: 1s}, rotation: {interval: 241h}, " + reads), status: issued,
+		want: outcome{
+			code: 422, message: "spec.rotation.interval: Invalid value: 241h0m0s is above 240h: set a shorter one (keyLimits.maxRotationInterval of ProtectedAPI apis/billoget)",
+			asked: nobody,
+		},
+	}, {
+		name: "resumed: all is looked at", with: limited, before: of(reads + ", state: Suspended"), after: of(reads), status: issued,
+		want: outcome{
+			code: 422, message: "spec.expiresAt: Invalid value: 2027-01-01T00:00:00Z is more than 720h after creation: set it to 2026-12-02T09:41:07Z or earlier, or create the APIKey anew (keyLimits.maxTTL of ProtectedAPI apis/billoget), spec.rotation.interval: Required value: set at most 240h (keyLimits.maxRotationInterval of ProtectedAPI apis/billoget), spec.rateLimit: Required value: set at most 10 requests per 1s (keyLimits.maxRateLimit of ProtectedAPI apis/billoget)",
+		},
+	}, {
+		name: "a namespace that isn't admitted", with: billoget, after: of(reads),
+		edit: func(o client.Object) { o.SetNamespace("stranger") },
+		want: outcome{
+			code: 422, message: `spec.apiRef: Invalid value: spec.allowedNamespaces of ProtectedAPI apis/billoget doesn't include namespace "stranger", so requests would be denied: have it admitted there, or refer to another ProtectedAPI`,
+		},
+	}, {
+		name: "an environment that the API hasn't", with: billoget, after: of(reads + ", environment: live"),
+		want: outcome{
+			code: 422, message: "spec.environment: Invalid value: the API has no environments, must be unset (spec.keyFormat.environments of ProtectedAPI apis/billoget); it is part of the raw key",
+		},
+	}, {
+		name: "no environment where there are some", with: "{kind: ProtectedAPI, metadata: {namespace: apis, name: billoget}, spec: {keyFormat: {prefix: bk, environments: [live, test], encoding: Hex, length: 32}, allowedNamespaces: {from: All}, scopes: [{name: READ_BUDGETS}]}}",
+		after: of(reads), want: outcome{
+			code: 422, message: "spec.environment: Invalid value: must be one of the API's: live, test (spec.keyFormat.environments of ProtectedAPI apis/billoget); it is part of the raw key",
+		},
+	}, {
+		name: "templates: each by itself", with: billoget, after: of(reads + ", secret: {data: {a: '{{ .Nothing }}', b: '{{ .Key }}', c: '{{'}}"),
+		want: outcome{
+			code: 422, message: `spec.secret.data[a]: Invalid value: template:1:3: executing "template" at <.Nothing>: can't evaluate field Nothing in type apikey.templateData: correct the template, spec.secret.data[c]: Invalid value: template:1: unclosed action: correct the template`,
+		},
+	}, {
+		name: "templates: one was wrong before", with: billoget, before: of(reads + ", secret: {data: {a: '{{'}}"), after: of(reads + ", secret: {data: {a: '{{', b: '{{ .Key }}'}}"), status: issued,
+		want: outcome{code: 200, asked: nobody},
+	}, {
+		name: "an API that isn't there", after: of(reads),
+		want: outcome{
+			code: 200, warnings: []string{"spec.apiRef: there is no ProtectedAPI apis/billoget yet: no key is issued until it is there"},
+		},
+	}, {
+		name: "an API that can't be used", with: "{kind: ProtectedAPI, metadata: {namespace: apis, name: billoget}, spec: {allowedNamespaces: {from: All}, conditions: [{expression: 'nothing('}]}}", after: of(reads),
+		want: outcome{
+			code: 200, warnings: []string{"spec.apiRef: ProtectedAPI apis/billoget can't be used as it is: see its Ready condition"},
+		},
+	}, {
+		name: "an API of a namespace that isn't served", watched: []string{"shop"}, after: of(reads),
+		want: outcome{
+			code: 422, message: `spec.apiRef: Invalid value: this operator doesn't serve namespace "apis": refer to a ProtectedAPI of a namespace in its --namespaces`,
+			asked: nobody,
+		},
+	}}
+	checkRows(t, "APIKey", askedBy(rows, everything, asked))
+}
+
+// What else is in the namespace, for somebody who may grant anything.
+func TestNeighbours(t *testing.T) {
+	rows := []row{{
+		name: "its Secret's name is free", after: plain(""),
+		want: outcome{code: 200},
+	}, {
+		name: "a Secret of somebody else", with: "{kind: Secret, metadata: {namespace: shop, name: key}}", after: plain(""),
+		want: outcome{
+			code: 422, message: `metadata.name: Invalid value: Secret "key" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
+		},
+	}, {
+		name: "one that is on its way out", with: "{kind: Secret, metadata: {namespace: shop, name: key, finalizers: [a/b], deletionTimestamp: '2026-11-03T00:00:00Z'}}", after: plain(""),
+		want: outcome{code: 200},
+	}, {
+		name: "its own", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("key", "uid-of-key") + "}}", after: plain(""),
+		want: outcome{code: 200},
+	}, {
+		name: "that of an APIKey of the name which is gone: waited out", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("key", "another") + "}}", after: plain(""),
+		want: outcome{code: 200},
+	}, {
+		name: "that of another APIKey", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("other", "another") + "}}", after: plain(""),
+		want: outcome{
+			code: 422, message: `metadata.name: Invalid value: Secret "key" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
+		},
+	}, {
+		name: "one that was left behind, to be adopted", after: plain(""),
+		with: "{kind: Secret, metadata: {namespace: shop, name: key, labels: {app.kubernetes.io/managed-by: apikey-operator, apikey-operator.dev/apikey-uid: gone}, annotations: {apikey-operator.dev/apikey: key}}}",
+		want: outcome{code: 200},
+	}, {
+		name: "another APIKey wants it", with: "{kind: APIKey, metadata: {namespace: shop, name: other}, spec: {secret: {name: shared}}}", after: plain("secret: {name: shared}"),
+		want: outcome{
+			code: 422, message: `spec.secret.name: Invalid value: Secret "shared" is that of APIKey "other": choose another spec.secret.name`,
+		},
+	}, {
+		name: "a revoked one doesn't", with: "{kind: APIKey, metadata: {namespace: shop, name: other}, spec: {state: Revoked, secret: {name: shared}}}", after: plain("secret: {name: shared}"),
+		want: outcome{code: 200},
+	}, {
+		name: "one of another namespace doesn't", with: "{kind: APIKey, metadata: {namespace: elsewhere, name: other}, spec: {secret: {name: shared}}}", after: plain("secret: {name: shared}"),
+		want: outcome{code: 200},
+	}, {
+		name: "renamed to one of somebody else", with: "{kind: Secret, metadata: {namespace: shop, name: taken}}", before: plain(""), after: plain("secret: {name: taken}"), status: issued,
+		want: outcome{
+			code: 422, message: `spec.secret.name: Invalid value: Secret "taken" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
+			asked: nobody,
+		},
+	}, {
+		name: "edited, while its Secret is somebody else's", with: "{kind: Secret, metadata: {namespace: shop, name: key}}", before: plain(""), after: plain("displayName: Shop"), status: issued,
+		want: outcome{code: 200, asked: nobody},
+	}, {
+		name: "imported from the Secret of its own name", after: plain("existingKey: {secretKeyRef: {name: key, key: token}}"),
+		with: "{kind: Secret, metadata: {namespace: shop, name: key, labels: {apikey-operator.dev/import: 'true'}}, stringData: {token: abcdefghijklmnopqrstuvwxyz}}",
+		want: outcome{
+			code: 422, message: `metadata.name: Invalid value: Secret "key" is the one to import from, which is only read: set spec.secret.name to another name, for the Secret that the key is copied into`,
+		},
+	}, {
+		name: "imported", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("true", "abcdefghijklmnopqrstuvwxyz"),
+		want: outcome{code: 200},
+	}, {
+		name: "imported without the label", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("false", "abcdefghijklmnopqrstuvwxyz"),
+		want: outcome{
+			code: 422, message: `spec.existingKey.secretKeyRef: Invalid value: Secret "old" doesn't carry the label apikey-operator.dev/import: "true", which lets its keys be imported: put the label on it first`,
+		},
+	}, {
+		name: "imported, weak: not shown", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("true", "password"),
+		want: outcome{
+			code: 422, message: `spec.existingKey.secretKeyRef: Invalid value: entry "token" of Secret "old" must have at least 20 characters, and 8 different ones: bring another key, or have one generated`,
+		},
+	}, {
+		name: "imported from a Secret that isn't there yet", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"),
+		want: outcome{
+			code: 200, warnings: []string{`spec.existingKey.secretKeyRef: there is no Secret "old": no key is issued until there is`},
+		},
+	}, {
+		name: "imported, and another of the namespace has it", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"),
+		with: oldSecret("true", "abcdefghijklmnopqrstuvwxyz") + "\n---\n" + holder("shop", "null"),
+		want: outcome{
+			code: 422, message: `spec.existingKey: Invalid value: APIKey "holder" holds the same key for the same API and keeps it: bring another key, or delete that APIKey`,
+		},
+	}, {
+		name: "imported by hash, and another of the namespace has it", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("shop", "null"),
+		want: outcome{
+			code: 422, message: `spec.existingKey: Invalid value: APIKey "holder" holds the same key for the same API and keeps it: bring another key, or delete that APIKey`,
+		},
+	}, {
+		name: "imported by hash, and one of another namespace has it: not named", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("elsewhere", "null"),
+		want: outcome{
+			code: 422, message: "spec.existingKey: Invalid value: APIKey of another namespace holds the same key for the same API and keeps it: bring another key, or delete that APIKey",
+		},
+	}, {
+		name: "imported by hash, and one of another API has it", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("shop", "{name: other}"),
+		want: outcome{code: 200},
+	}}
+	checkRows(t, "APIKey", askedBy(rows, "issue default, scopes", []string{"shop: issue default", "shop: scopes"}))
+}
+
+// nobody was asked for rights.
+var nobody = []string{}
+
+// askedBy gives somebody's rights to rows, and what is asked for in all that don't say
+// otherwise.
+func askedBy(rows []row, has string, asked []string) []row {
+	for i := range rows {
+		rows[i].has = has
+		switch w := &rows[i].want; {
+		case w.asked == nil:
+			w.asked = asked
+		case len(w.asked) == 0:
+			w.asked = nil
+		}
+	}
+	return rows
+}
+
+// alphabetHash is the SHA-256 of the 26 letters.
+const alphabetHash = "71c480df93d6ae2f1efad1447c66c9525e316218cf51fc8d9ed832f2daf18b73"
+
+func oldSecret(importable, key string) string {
+	return "{kind: Secret, metadata: {namespace: shop, name: old, labels: {apikey-operator.dev/import: '" + importable + "'}}, data: {token: " + base64Of(key) + "}}"
+}
+
+// holder is an APIKey that has the key of 26 letters.
+func holder(namespace, api string) string {
+	return "{kind: APIKey, metadata: {namespace: " + namespace + ", name: holder, uid: holder}, spec: {apiRef: " + api + "}, status: {keys: [{digest: 'sha256:" + alphabetHash + "', phase: Current}]}}"
+}
+
+// What is allowed and seldom meant.
+func TestWarnings(t *testing.T) {
+	checkRows(t, "APIKey", []row{{
+		name: "an edit tells only of what is new", before: "{}", after: "{displayName: Shop}", status: issued, want: allowedSilently,
+	}, {
+		name: "an end before the first rotation", before: "{}", after: "{expiresAt: '2026-11-05T00:00:00Z', rotation: {interval: 72h}}", status: issued,
+		want: outcome{
+			code: 200, warnings: []string{"spec.rotation.interval: the key ends at 2026-11-05T00:00:00Z, before it is as old as 72h0m0s: it is never rotated"},
+		},
+	}, {
+		name: "an end after it", before: "{}", after: "{expiresAt: '2026-11-07T00:00:00Z', rotation: {interval: 72h}}", status: issued,
+		want: allowedSilently,
+	}, {
+		name: "an end by default", with: "{kind: ProtectedAPI, metadata: {namespace: shop, name: api}, spec: {keyDefaults: {ttl: 24h}}}", after: "{apiRef: {name: api}, allowedIPs: [192.0.2.7], scopes: ['*']}", has: "issue api, scopes",
+		want: outcome{code: 200, asked: []string{"shop: issue api", "shop: scopes"}},
+	}})
+}
