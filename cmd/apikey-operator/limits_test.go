@@ -98,7 +98,7 @@ func serveBounded(t *testing.T, h http.Handler, blocked chan struct{}) *bounded 
 	go func() { ended <- serveHTTP(ctx, log, "http", b.http, nil, counted) }()
 	go func() { ended <- serveHTTP(ctx, log, "http", b.httpTLS, transport, counted) }()
 	go func() { ended <- serveGRPC(ctx, log, "grpc", b.grpc, server(nil)) }()
-	go func() { ended <- serveGRPC(ctx, log, "grpc", b.grpcTLS, server(transport)) }()
+	go func() { ended <- serveGRPC(ctx, log, "grpc with TLS", b.grpcTLS, server(transport)) }()
 	t.Cleanup(func() {
 		cancel()
 		for range 5 {
@@ -300,15 +300,16 @@ func TestHTTP2HeadersAreBounded(t *testing.T) {
 }
 
 // endless is a body of n bytes, of which none is ever held.
-type endless struct{ n, sent int64 }
+type endless struct {
+	n    int64
+	sent atomic.Int64
+}
 
 func (e *endless) Read(p []byte) (int, error) {
-	if e.sent >= e.n {
+	if e.sent.Add(int64(len(p))) > e.n {
 		return 0, io.EOF
 	}
-	n := int(min(int64(len(p)), e.n-e.sent))
-	e.sent += int64(n)
-	return n, nil
+	return len(p), nil
 }
 
 // No test runs beside it: it looks at the memory of all.
@@ -326,7 +327,7 @@ func TestBodiesAreNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.ContentLength = length
+		request.ContentLength = length // what comes may be a little less
 		request.Header.Set("X-Original-Url", "http://api.shop.dev/")
 		request.Header.Set("X-Original-Method", http.MethodPost)
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
@@ -341,8 +342,8 @@ func TestBodiesAreNotRead(t *testing.T) {
 		if taken := after.TotalAlloc - before.TotalAlloc; taken > 8<<20 {
 			t.Errorf("%s: %d bytes were allocated for it", name, taken)
 		}
-		if answer != "403" && answer != "closed" || body.sent > 32<<20 {
-			t.Errorf("%s: got %s (%v) after %d bytes, want 403, or the connection closed, well before its end", name, answer, err, body.sent)
+		if answer != "403" && answer != "closed" || body.sent.Load() > 32<<20 {
+			t.Errorf("%s: got %s (%v) after %d bytes, want 403, or the connection closed, well before its end", name, answer, err, body.sent.Load())
 		}
 	}
 	if n := b.asked.Load(); n != 2 {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"github.com/apikey-operator/apikey-operator/hack/e2e/counts"
 )
 
 // testRadioactive looks for every raw key that there ever was, plain and in Base64, in
@@ -17,6 +19,10 @@ func testRadioactive(t *testing.T, w *workloads) {
 		"validatingwebhookconfigurations",
 	} {
 		written[kind] = w.do(t, "", "get", kind, "-A", "-o", "yaml", "--show-managed-fields")
+	}
+	// So it is looked at where something of a key is written.
+	if raw := string(w.secret(t, "shop", "before").Data["api-key"]); !strings.Contains(written["apikeys,protectedapis"], counts.Digest(raw)) {
+		t.Error("the digest of a key is not in what was looked at")
 	}
 	w.wantNoRawKey(t, written)
 }
@@ -32,9 +38,9 @@ func (w *workloads) wantNoRawKey(t *testing.T, written map[string]string) {
 	for place, err := range w.unread() {
 		t.Errorf("the log of %s couldn't be read: %v", place, err)
 	}
-	keys, operators, bytes := w.rawKeys(), 0, 0
+	keys, operators, size := w.rawKeys(), 0, 0
 	for place, text := range written {
-		bytes += len(text)
+		size += len(text)
 		if strings.HasPrefix(place, systemNamespace+"/") && text != "" {
 			operators++
 		}
@@ -54,5 +60,5 @@ func (w *workloads) wantNoRawKey(t *testing.T, written map[string]string) {
 			}
 		}
 	}
-	t.Logf("%d raw keys looked for in %d places, %d of them logs of the operator, %d KiB", len(keys), len(written), operators, bytes>>10)
+	t.Logf("%d raw keys looked for in %d places, %d of them logs of the operator, %d KiB", len(keys), len(written), operators, size>>10)
 }

@@ -118,6 +118,15 @@ func testUpgrade(t *testing.T, w *workloads) {
 	// Who leads now has looked at all of them once it issues another.
 	w.issue(t, "after")
 	w.sameAs(t, w.before)
+	issued := 0
+	for _, of := range w.rawKeys() {
+		if of == "shop/before" {
+			issued++
+		}
+	}
+	if issued != 2 {
+		t.Errorf("Secret shop/before has held %d keys, want the 2 that the version before issued", issued)
+	}
 }
 
 // admits waits until admission answers, and says how long that took.

@@ -53,7 +53,7 @@ func (n *tenant) start(t *testing.T, role string, args ...string) {
 		}
 	})
 	eventually(t, role+" is ready", func() (bool, string) {
-		response, err := http.Get("http://" + health + "/readyz") //nolint:noctx // bounded by the loop
+		response, err := http.Get("http://" + health + "/readyz")
 		if err != nil {
 			return false, err.Error() + process.LogTail(log)
 		}

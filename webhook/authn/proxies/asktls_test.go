@@ -37,6 +37,7 @@ type serverTLS struct {
 
 	mu          sync.Mutex
 	certificate tls.Certificate
+	shown       *atomic.Int64  // handshakes with it
 	clients     *x509.CertPool // the CAs of clients' certificates; nil: none is demanded
 }
 
@@ -49,7 +50,14 @@ func (s *serverTLS) serve(t *testing.T, from *authority.Authority, name string) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.certificate = certificate
+	s.certificate, s.shown = certificate, &atomic.Int64{}
+}
+
+// isShown reports whether anybody has connected since the certificate changed.
+func (s *serverTLS) isShown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.Load() > 0
 }
 
 // demand changes which clients may connect from now on: those with a certificate from
@@ -72,8 +80,10 @@ func (s *serverTLS) config() *tls.Config {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		own := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, Certificates: []tls.Certificate{s.certificate}}
+		shown := s.shown
 		own.VerifyConnection = func(tls.ConnectionState) error {
 			s.done.Add(1)
+			shown.Add(1)
 			return nil
 		}
 		if s.clients != nil {
@@ -170,6 +180,16 @@ func (s *system) restart(t *testing.T, change func()) {
 	s.server.stop()
 	change()
 	s.server.start(t)
+}
+
+// unasked sends a request about which the auth server isn't asked, and which so doesn't
+// pass.
+func (s *system) unasked(t *testing.T, what string, r request) {
+	t.Helper()
+	s.denied(t, what, r, s.door.away)
+	if got := s.decided(); len(got) != 0 {
+		t.Errorf("%s: decided %q", what, got)
+	}
 }
 
 // recovers waits until a request passes: proxies may wait for a moment before they
