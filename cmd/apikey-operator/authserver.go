@@ -20,6 +20,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/presence"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/internal/throttle"
 	"github.com/apikey-operator/apikey-operator/webhook/authn"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/extauthz"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/forwardauth"
@@ -36,10 +37,12 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	wrong := throttle.New(c.wrongKeyLimit) // nil for no limit, which lets all pass
 	core := &auth.Authenticator{
-		Ring: ring, Synced: f.HasSynced, Current: reporter.Current,
+		Ring: ring, Synced: f.HasSynced, Current: reporter.Current, WrongKey: wrong.Take,
 		TrustedCallers: c.trustedCallers, TrustedProxies: c.trustedProxies,
 	}
+	authn.WrongKeyAddresses(metrics.Registry, func() int { return wrong.Owing(time.Now()) })
 	auditLog, closeAudit, err := newAuditLog(c, ring, metrics.Registry)
 	if err != nil {
 		return part{}, err

@@ -490,7 +490,7 @@ func TestMessagesAreBounded(t *testing.T) {
 		want    codes.Code
 	}{
 		{"all headers that a proxy lets through", headers(maxHeaderBytes), t.Context(), codes.OK},
-		{"a body of which we were never to be sent any", headers((4 << 20) + 1), t.Context(), codes.ResourceExhausted},
+		{"a body of which we were never to be sent any", headers(maxMessageBytes + 1), t.Context(), codes.ResourceExhausted},
 		{"metadata that we say is too much", headers(1), metadata.AppendToOutgoingContext(t.Context(), "x-a", strings.Repeat("x", 2*maxHeaderBytes)), codes.Internal},
 	} {
 		_, err := client.Check(tc.ctx, tc.request)

@@ -51,6 +51,9 @@ func run(ctx context.Context, r roles, c *config) error {
 		}
 		parts = append(parts, p)
 	}
+	if err := metrics.Registry.Register(buildInfo()); err != nil {
+		return err
+	}
 	c.logger.Info("starting", "version", version, "controller", r.controller, "authserver", r.authserver)
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -27,8 +27,15 @@ const (
 	drainTime = 15 * time.Second
 	// maxHeaderBytes is more than any proxy lets through by default.
 	maxHeaderBytes = 128 << 10
-	// maxStreams bounds the calls under way on one connection of a gateway.
-	maxStreams = 4096
+	// maxStreams bounds the calls under way on one connection of a gateway. Envoy opens
+	// another one when it needs more.
+	maxStreams = 256
+	// maxMessageBytes holds all headers of a request and a certificate, but no body,
+	// which isn't ours. All messages under way may be in memory at once.
+	maxMessageBytes = 2 * maxHeaderBytes
+	// maxConnectionAge ends streams that never come to an end, and spreads gateways
+	// over auth servers that are new.
+	maxConnectionAge, maxConnectionGrace = 10 * time.Minute, 30 * time.Second
 )
 
 // serveHTTP serves until the context ends, and then lets requests under way
@@ -113,7 +120,11 @@ func newGRPCServer(t *tls.Config) *grpc.Server {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: time.Minute, Timeout: 20 * time.Second,
+			MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: maxConnectionGrace,
+		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 }

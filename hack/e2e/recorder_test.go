@@ -118,11 +118,11 @@ func (r *recorder) follow(p *corev1.Pod, container, id string, previous bool) {
 	r.logs[place] = log
 	go func() {
 		var last error
-		err := wait.PollUntilContextTimeout(r.ctx, 200*time.Millisecond, 5*time.Second, true, func(ctx context.Context) (bool, error) {
+		err := wait.PollUntilContextTimeout(r.ctx, 200*time.Millisecond, 5*time.Second, true, func(context.Context) (bool, error) {
 			var stream io.ReadCloser
 			stream, last = r.api.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{Container: container, Follow: !previous, Previous: previous}).Stream(r.ctx)
 			if last != nil {
-				return false, nil
+				return false, nil //nolint:nilerr // the container may only just have started
 			}
 			_, last = io.Copy(log, stream)
 			return true, errors.Join(last, stream.Close())
