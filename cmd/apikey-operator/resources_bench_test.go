@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -44,7 +45,9 @@ func BenchmarkResources(b *testing.B) {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		b.Fatal(err)
 	}
-	c, err := client.New(s.Cluster.Config, client.Options{Scheme: scheme})
+	config := rest.CopyConfig(s.Cluster.Config)
+	config.QPS, config.WarningHandler = -1, rest.NoWarnings{} // admission has some for each key
+	c, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -66,6 +66,9 @@ func TestWhatTheProxyGets(t *testing.T) {
 		v := authntest.Verdict(row.reason)
 		want := authn.NewDenial(&v).Response()
 		want.Status = row.status
+		if row.convention == "nginx" { // which asks again for it
+			want.Body = nil
+		}
 		for name, value := range row.own {
 			want.Headers = append(want.Headers, authn.Field{Name: name, Value: value})
 		}

@@ -116,7 +116,8 @@ func (c convention) deny(w http.ResponseWriter, denial authn.Denial) {
 	switch {
 	case c.asksAgain:
 		w.Header().Set(DenialHeader, denial.Encode())
-		response.Status = status
+		// A body would be discarded, with the connection.
+		response.Status, response.Body = status, nil
 	case response.Status < 300, c.fails && response.Status >= http.StatusInternalServerError:
 		w.Header().Set(StatusHeader, strconv.Itoa(response.Status))
 		response.Status = status

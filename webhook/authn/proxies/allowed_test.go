@@ -174,9 +174,9 @@ func TestWhatTheAuthServerIsTold(t *testing.T) {
 			`POST api.billoget.com /authorize/envoy/apis/billoget/api/public/budgets/7?x=y "" map[Authorization:[Bearer x] Content-Length:[0] Email:[a] X-Envoy-Expected-Rq-Timeout-Ms:[2000] X-Envoy-Internal:[true] X-Forwarded-For:[CLIENT] X-Forwarded-Proto:[http] X-Request-Id:[ANY]]`,
 		}},
 		{nginx, []string{
-			`HEAD apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
+			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer KEY] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
 		}, []string{
-			`HEAD apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
+			`GET apikey_operator /authorize/nginx/apis/billoget?scopes=WRITE_BUDGETS "" map[Authorization:[Bearer x] Email:[a] User-Agent:[test] X-Forwarded-For:[CLIENT] X-Original-Method:[POST] X-Original-Url:[http://budgets.billoget.com/api/public/budgets/7?x=y] X-Real-Ip:[CLIENT]]`,
 			`GET apikey_operator /denial "" map[X-Apikey-Denial:[realm=apis%2Fbilloget&reason=malformed_credential&scheme=Bearer]]`,
 		}},
 		{caddy, []string{
