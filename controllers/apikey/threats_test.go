@@ -35,13 +35,12 @@ func TestForgedStatusReachesNoOtherSecret(t *testing.T) {
 		for victim := range before {
 			for change, edit := range map[string]edit{"as-it-is": func(*v1alpha1.APIKeySpec) {}, "renamed": renamed, "shown-once": deletedAfter("1m"), "revoked": revoked} {
 				name := fmt.Sprintf("key-%d-%s-%s", i, victim, change)
-				w.create(name, func(s *v1alpha1.APIKeySpec) { s.Secret = &v1alpha1.SecretTemplate{Name: "of-" + name} })
+				w.create(name)
 				w.reconcile(name)
-				w.edit(name, edit, func(s *v1alpha1.APIKeySpec) {
-					if s.Secret == nil || s.Secret.Name == "" || s.Secret.Name == "new" {
-						s.Secret = &v1alpha1.SecretTemplate{Name: "new-" + name}
-					}
-				})
+				w.edit(name, edit)
+				if change == "renamed" {
+					w.edit(name, func(s *v1alpha1.APIKeySpec) { s.Secret.Name = "new-" + name })
+				}
 				k := w.key(name)
 				forge(&k.Status)
 				k.Status.SecretName = victim

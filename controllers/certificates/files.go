@@ -2,10 +2,14 @@ package certificates
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,21 +53,45 @@ func (f *files) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := ctrl.LoggerFrom(ctx).WithValues("secret", f.secret)
-	write := func(o any) {
+	issued := make(chan map[string][]byte, 1)
+	note := func(o any) {
 		s, ok := o.(*corev1.Secret)
 		if !ok || len(s.Data[corev1.TLSCertKey]) == 0 || len(s.Data[corev1.TLSPrivateKeyKey]) == 0 {
 			return // not issued yet
 		}
-		if err := f.write(s.Data); err != nil {
-			log.Error(err, "writing the certificate of admission into --webhook-cert-dir")
+		select {
+		case <-issued: // one that is outdated
+		default:
 		}
+		issued <- s.Data
 	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: write, UpdateFunc: func(_, o any) { write(o) }})
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: note, UpdateFunc: func(_, o any) { note(o) }})
 	if err != nil {
 		return err
 	}
-	return f.cache.Start(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.cache.Start(ctx) })
+	group.Go(func() error { f.keep(ctx, issued); return nil })
+	return group.Wait()
+}
+
+// keep writes what was issued last, again after a second if it can't.
+func (f *files) keep(ctx context.Context, issued <-chan map[string][]byte) {
+	var data map[string][]byte
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case data = <-issued:
+		case <-again:
+		}
+		again = nil
+		if err := f.write(data); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "writing the certificate of admission into --webhook-cert-dir", "secret", f.secret)
+			again = time.After(time.Second)
+		}
+	}
 }
 
 // write replaces both files. Whoever reads them in between sees a certificate and a
@@ -87,8 +115,13 @@ func (f *files) write(data map[string][]byte) error {
 // placeholder is the file that a rotator waits for, and gives up without, where
 // nothing is served from files.
 func placeholder(dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, corev1.TLSCertKey), nil, 0o600); err != nil {
+	f, err := os.OpenFile(filepath.Join(dir, corev1.TLSCertKey), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil // whatever it is
+	case err != nil:
 		return fmt.Errorf("the folder of certificates: %w", err)
+	default:
+		return f.Close()
 	}
-	return nil
 }

@@ -19,7 +19,7 @@ func TestStatusDecidesWhichKeysOnly(t *testing.T) {
 	later := new(metav1.NewTime(noon.Add(24 * time.Hour)))
 	forged := v1alpha1.APIKeyStatus{
 		State: v1alpha1.StateActive, ObservedGeneration: 9, Hint: "ak_forged",
-		Effective: &v1alpha1.EffectivePolicy{ExpiresAt: later, RateLimit: &v1alpha1.RateLimit{Requests: 1_000_000, Period: "1s"}},
+		Effective: &v1alpha1.EffectiveDefaults{ExpiresAt: later, RateLimit: &v1alpha1.RateLimit{Requests: 1_000_000, Period: "1s"}},
 		Keys:      []v1alpha1.KeyVersion{{Digest: digest2.String(), Phase: v1alpha1.KeyCurrent}},
 	}
 	end := new(metav1.NewTime(noon))

@@ -40,7 +40,7 @@ previous() {
 	if git cat-file -e "$commit^{commit}" 2>/dev/null; then
 		git archive "$commit" | tar -x -C "$tree"
 	else
-		commit="this very tree"
+		commit=the-same-tree
 		{
 			echo "!!! UPGRADE FROM THE SAME VERSION ONLY: this clone has no commit $(grep -v '^#' hack/e2e/previous),"
 			echo "!!! the one in hack/e2e/previous (a shallow clone? git fetch --unshallow)."

@@ -16,7 +16,7 @@ import (
 func shippedRights(t *testing.T, part string) (said []string) {
 	t.Helper()
 	const namespace = "apikey-operator-system"
-	granted, err := rights.Granted(kustomize(t, "config/default"), namespace, "apikey-operator-"+part)
+	granted, err := rights.Granted(kustomize(t, "default"), namespace, "apikey-operator-"+part)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestWhatACompromisedControllerMayNot(t *testing.T) {
 // TestAuthServersGetNoCAKey: of the certificates' Secret an auth server's Pod has the
 // certificate and its key, and of other Secrets nothing.
 func TestAuthServersGetNoCAKey(t *testing.T) {
-	for name, text := range map[string]string{"kustomize": kustomize(t, "config/default"), "chart": mustTemplate(t)} {
+	for name, text := range map[string]string{"kustomize": kustomize(t, "default"), "chart": mustTemplate(t)} {
 		found := false
 		for _, o := range only(parse(t, text), "Deployment") {
 			if o.GetName() != "apikey-operator-authserver" {
