@@ -88,7 +88,7 @@ func (o *options) bind(f *pflag.FlagSet, r roles) {
 		f.StringVar(&o.webhookAddress, "webhook-address", "", "address of admission, always with TLS; unset: no admission")
 		f.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "folder with the certificate of admission, tls.crt and tls.key, which are read again when they change; with --self-managed-certificates they are written there")
 		f.StringVar(&o.webhookConfiguration, "webhook-configuration", "apikey-operator", "name of the ValidatingWebhookConfiguration that --self-managed-certificates injects the CA into")
-		f.StringSliceVar(&o.webhookNames, "webhook-names", nil, "further DNS names of the certificate of admission, with --self-managed-certificates")
+		f.StringSliceVar(&o.webhookNames, "webhook-names", nil, "further DNS names of the certificate of admission, with --self-managed-certificates, from its next renewal on")
 		f.BoolVar(&o.selfManagedCertificates, "self-managed-certificates", false, "issue and renew the certificates of admission and of auth servers, in Secrets of --lease-namespace; else somebody else does, such as cert-manager")
 	}
 	if r.authserver {
@@ -185,10 +185,15 @@ func (o *options) completeController(c *config) error {
 	if n := len(c.namespaces); n > presence.MaxNamespaces {
 		return fmt.Errorf("--namespaces: %d are more than %d; watch all namespaces instead, with ClusterRoles", n, presence.MaxNamespaces)
 	}
+	for _, n := range o.webhookNames {
+		if problems := validation.IsDNS1123Subdomain(n); len(problems) > 0 || net.ParseIP(n) != nil {
+			return fmt.Errorf("--webhook-names %q: must be a DNS name, and no address", n)
+		}
+	}
 	c.selfManagedCertificates = o.selfManagedCertificates
 	c.webhook = webhookConfig{certDir: o.webhookCertDir, configuration: o.webhookConfiguration, names: o.webhookNames}
 	if o.webhookCertDir == "" && (o.webhookAddress != "" || o.selfManagedCertificates) {
-		return errors.New("--webhook-cert-dir: required with --webhook-address and --self-managed-certificates")
+		return errors.New("--webhook-cert-dir: required with --webhook-address, and with --self-managed-certificates")
 	}
 	if o.webhookAddress == "" {
 		c.webhook.configuration = ""

@@ -232,6 +232,7 @@ func TestTLSFlagsThatAreWrongAreNamed(t *testing.T) {
 		{"a CA to be injected without rights on the cluster", "--self-managed-certificates: can't inject", []string{
 			"--namespaces=shop", "--webhook-address=:9443", "--webhook-cert-dir=" + dir, "--self-managed-certificates",
 		}},
+		{"an address for a name", `--webhook-names "127.0.0.1": must be a DNS name`, []string{"--webhook-names=127.0.0.1"}},
 		{"a namespace that is none", `--namespaces "Shop": `, []string{"--namespaces=Shop"}},
 		{"a limit below zero", "--wrong-key-limit -1: must be from 0 to", []string{"--wrong-key-limit=-1"}},
 	} {

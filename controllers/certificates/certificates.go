@@ -80,7 +80,6 @@ func (o Options) rotator(secret, service string) *rotator.CertRotator {
 		IsReady:                make(chan struct{}),
 		ControllerName:         "certificate-" + service,
 		FieldOwner:             "apikey-operator",
-		RequireLeaderElection:  false,
 		ServerCertDuration:     o.Lifetime,
 		LookaheadInterval:      o.Ahead,
 		RotationCheckFrequency: o.Check,

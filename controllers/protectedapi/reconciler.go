@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -57,7 +58,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	api = api.DeepCopy()
 	api.Status = want
-	return ctrl.Result{}, r.Client.Status().Update(ctx, api) // a conflict is tried again
+	err = r.Client.Status().Update(ctx, api)
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil // the cache is behind: nothing to alarm anybody with
+	}
+	return ctrl.Result{}, err
 }
 
 func (r *Reconciler) observe(ctx context.Context, api *v1alpha1.ProtectedAPI) (observed, error) {

@@ -73,7 +73,7 @@ func (w *workloads) wantNothingRefused(t *testing.T, manifest string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(granted) < 5 || len(asked) < 20 {
+		if len(granted) < 5 || len(asked) < 5 {
 			t.Errorf("%s has %d rights and asked %d times: this test looks at too little", account, len(granted), len(asked))
 		}
 		var refused []string
