@@ -33,7 +33,7 @@ help: ## List the targets
 run: ## Development cluster, operator, samples and a table of real requests; ONCE=1 ends with its exit code
 	@go build -o .dev/ ./hack/demo && exec .dev/demo $(if $(ONCE),-once)
 
-devcluster: ## A control plane that stays until Ctrl-C; writes .dev/kubeconfig
+devcluster: ## A control plane with our CRDs that stays until Ctrl-C; writes .dev/kubeconfig
 	@go build -o .dev/ ./hack/devcluster/up && exec .dev/up
 
 build: ## Binaries in bin/
@@ -50,9 +50,14 @@ image push:
 		-platforms '$(PLATFORMS)' -oci '$(CURDIR)/dist/apikey-operator-image.oci.tar' -sbom '$(CURDIR)/dist' $(if $(filter push,$@),-push) \
 		'$(CURDIR)/dist/{os}-{arch}/apikey-operator=/apikey-operator'
 
-dist: ## dist/install.yaml, config/default with IMAGE, and the Helm chart; VERSION
+dist: ## In dist/: install.yaml, its components/, and the Helm chart, which name IMAGE; VERSION
+	@rm -rf dist/components dist/apikey-operator-*.tgz
 	@CGO_ENABLED=0 go -C hack/dist run ./manifests -o '$(CURDIR)/dist/install.yaml' -image '$(IMAGE)' '$(CURDIR)/config/default'
+	@echo 'dist/install.yaml: image $(IMAGE)'
+	@cp -R config/components dist/components
+	@echo 'dist/components: for a kustomization beside them'
 	@CGO_ENABLED=0 go run ./hack/chart -o dist -version '$(VERSION)' -image '$(IMAGE)' config/chart
+	@case '$(IMAGE)' in localhost/*) echo 'warning: no node pulls $(IMAGE): load it there, or name yours, for image (or push) and dist alike: IMAGE=registry.example/apikey-operator:v1.2.3' >&2 ;; esac
 
 ##@ Check
 .PHONY: test test-e2e e2e-image verify lint bench fuzz parts

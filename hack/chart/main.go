@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/apikey-operator/apikey-operator/hack/parts"
 )
@@ -38,25 +39,47 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return packageChart(ctx, program.File, flag.Arg(0), *out, *version, *image)
-}
-
-// packageChart has helm package a copy of a chart's folder.
-func packageChart(ctx context.Context, helm, chart, out, version, image string) error {
-	dir, err := os.MkdirTemp("", "apikey-operator-chart-")
+	file, err := packageChart(ctx, program.File, flag.Arg(0), *out, *version, *image)
 	if err != nil {
 		return err
 	}
+	fmt.Printf("%s: image %s, version %s\n", file, *image, *version)
+	return nil
+}
+
+// packageChart has helm package a copy of a chart's folder, and returns the file. Its
+// bytes depend on nothing but the chart, the version and the image.
+func packageChart(ctx context.Context, helm, chart, out, version, image string) (string, error) {
+	dir, err := os.MkdirTemp("", "apikey-operator-chart-")
+	if err != nil {
+		return "", err
+	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := copyTree(dir, chart); err != nil {
-		return err
+		return "", err
 	}
 	if err := stamp(filepath.Join(dir, "values.yaml"), image); err != nil {
-		return err
+		return "", err
+	}
+	if err := date(dir); err != nil {
+		return "", err
 	}
 	cmd := exec.CommandContext(ctx, helm, "package", dir, "--version", semantic(version), "--app-version", version, "--destination", out)
 	cmd.Stderr = os.Stderr
-	return cmd.Run()
+	return filepath.Join(out, "apikey-operator-"+semantic(version)+".tgz"), cmd.Run()
+}
+
+// epoch is when the files of every package are from; tar warns of 1970.
+var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// date gives a folder's files one time, since helm packages theirs.
+func date(dir string) error {
+	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(file, epoch, epoch)
+	})
 }
 
 var semver = regexp.MustCompile(`^v?((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?)$`)

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,16 +30,60 @@ func TestPackage(t *testing.T) {
 		}
 		return string(out)
 	}
-	if err := packageChart(t.Context(), helm, chart, dir, "v1.2.3", "registry.example/apikey-operator:v1.2.3"); err != nil {
-		t.Fatal(err)
+	file, err := packageChart(t.Context(), helm, chart, dir, "v1.2.3", "registry.example/apikey-operator:v1.2.3")
+	if want := filepath.Join(dir, "apikey-operator-1.2.3.tgz"); err != nil || file != want {
+		t.Fatalf("got %s, %v, want %s", file, err, want)
 	}
 	want := strings.NewReplacer(
 		"localhost/apikey-operator:dev", "registry.example/apikey-operator:v1.2.3",
 		`app.kubernetes.io/version: "dev"`, `app.kubernetes.io/version: "v1.2.3"`, "app.kubernetes.io/version: dev", "app.kubernetes.io/version: v1.2.3",
 		"helm.sh/chart: apikey-operator-0.0.0-dev", "helm.sh/chart: apikey-operator-1.2.3",
 	).Replace(template(chart))
-	if got := template(filepath.Join(dir, "apikey-operator-1.2.3.tgz")); got != want {
+	if got := template(file); got != want {
 		t.Errorf("the package renders %d bytes, other than the chart's %d", len(got), len(want))
+	}
+}
+
+// Packaged again, the chart is the same file, byte by byte: nothing in it has the time
+// of the build.
+func TestPackageAgain(t *testing.T) {
+	helm := parts.Need(t, parts.Helm)
+	var packages [2][]byte
+	for i := range packages {
+		file, err := packageChart(t.Context(), helm, chart, t.TempDir(), "v1.2.3", "registry.example/apikey-operator:v1.2.3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if packages[i], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(packages[0], packages[1]) {
+		t.Error("two packages of one chart differ")
+	}
+	// Within a second they might be equal by chance.
+	zipped, err := gzip.NewReader(bytes.NewReader(packages[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !zipped.ModTime.IsZero() {
+		t.Errorf("the package is from %s, want it without a time", zipped.ModTime)
+	}
+	files := 0
+	for in := tar.NewReader(zipped); ; files++ {
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !header.ModTime.Equal(epoch) {
+			t.Errorf("%s is from %s, want %s", header.Name, header.ModTime, epoch)
+		}
+	}
+	if files < 10 {
+		t.Errorf("the package has %d files: this test looks at too little", files)
 	}
 }
 

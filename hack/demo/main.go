@@ -68,7 +68,8 @@ func demo(ctx context.Context, stop func(), once bool) (err error) {
 
 // printCommands shows how to try it by hand.
 func printCommands(s *stack.Stack, dir string) error {
-	kubeconfig := filepath.Join(dir, "kubeconfig")
+	// The other one is that of `make devcluster`, which may be running as well.
+	kubeconfig := filepath.Join(dir, "run.kubeconfig")
 	content, err := os.ReadFile(s.Cluster.Kubeconfig)
 	if err != nil {
 		return err

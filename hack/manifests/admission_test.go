@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/hack/authority"
 )
 
@@ -178,6 +179,13 @@ var outage = []struct {
 
 func edit(t *testing.T, c client.Client, kind, what string) error {
 	t.Helper()
+	// The API server first tries a patch on what its cache has, and admission is asked
+	// about that as well. A list waits until the cache knows of the row before.
+	all := &unstructured.UnstructuredList{}
+	all.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind + "List"))
+	if err := c.List(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
 	word, rest, _ := strings.Cut(what, " ")
 	switch word {
 	case "create":

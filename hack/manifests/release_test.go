@@ -92,6 +92,26 @@ func (i *installation) get(t *testing.T, like client.Object) string {
 // The kinds, which outlive what brought them.
 var kinds = []string{"CustomResourceDefinition apikeys.apikey-operator.dev", "CustomResourceDefinition protectedapis.apikey-operator.dev"}
 
+// wantNotImported demands what docs/install.md says of kinds that kubectl has installed:
+// they are in a release's way, unless it takes them or leaves them alone.
+func (i *installation) wantNotImported(t *testing.T, release []string) {
+	t.Helper()
+	install := append([]string{"install", "--dry-run=server", "--kubeconfig", i.cluster.Kubeconfig}, release...)
+	for what, row := range map[string]struct {
+		args []string
+		want string
+	}{
+		"as it is":       {nil, "cannot be imported"},
+		"taken over":     {[]string{"--take-ownership", "--force-conflicts"}, ""},
+		"without a kind": {[]string{"--set", "crds.enabled=false"}, ""},
+	} {
+		_, err := run(t, "", parts.Need(t, parts.Helm), append(slices.Clone(install), row.args...)...)
+		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: got %v, want %q", what, err, row.want)
+		}
+	}
+}
+
 // A chart's life: it takes over what kubectl applied, is upgraded, and goes, and so does
 // the manifest, and no key is lost on the way.
 func TestReleases(t *testing.T) {
@@ -104,8 +124,10 @@ func TestReleases(t *testing.T) {
 		return err == nil, fmt.Sprint(err)
 	})
 
-	// What kubectl applied it owns, until it is changed.
 	release := []string{"apikey-operator", chart, "--namespace", system}
+	i.wantNotImported(t, release)
+
+	// What kubectl applied it owns, until it is changed.
 	i.apply(t, parse(t, i.manifest)...)
 	i.helm(t, append([]string{"install", "--take-ownership", "--force-conflicts"}, release...)...)
 	certificates := issued{i.Client, authority.New(t).PEM}
@@ -127,9 +149,12 @@ func TestReleases(t *testing.T) {
 	i.helm(t, append([]string{"install"}, release...)...)
 	i.helm(t, "uninstall", "apikey-operator", "--namespace", system)
 
+	// One that has admission stays when the whole cluster's goes.
+	i.helm(t, "install", "keys", chart, "--namespace", "shop-keys", "--values", chart+"/ci/provided.yaml", "--set", "crds.enabled=false,namespaces={shop-keys}")
 	i.apply(t, parse(t, i.manifest)...)
 	shell(t, i.cluster, commands(t, "install.md", "To take the operator away and keep the keys"))
 	i.wantLeft(t, slices.Clone(kinds)...)
+	issued{Client: i.Client}.configuration(t, "apikey-operator-shop-keys")
 	if i.get(t, key) == "" {
 		t.Error("the key is gone")
 	}

@@ -43,7 +43,7 @@ priorityClassName: {{ . }}
 
 {{/* "true" where APIKeys and ProtectedAPIs are admitted, else nothing. */}}
 {{- define "apikey-operator.admission" -}}
-{{- $impossible := and .Values.namespaces (or (eq .Values.certificates.source "selfManaged") (and (eq .Values.certificates.source "provided") (not .Values.certificates.caBundle))) -}}
+{{- $impossible := and .Values.namespaces (eq .Values.certificates.source "selfManaged") -}}
 {{- if or (eq .Values.admission "Enabled") (and (eq .Values.admission "Auto") (not $impossible)) }}true{{ end }}
 {{- end }}
 
