@@ -48,8 +48,8 @@ type Request struct {
 }
 
 // String says a request for people.
-func (r Request) String() string {
-	return fmt.Sprintf("%s %s.%s %s/%s: %d", r.Verb, r.Resource, r.Group, r.Namespace, r.Name, r.Status)
+func (q Request) String() string {
+	return fmt.Sprintf("%s %s.%s %s/%s: %d", q.Verb, q.Resource, q.Group, q.Namespace, q.Name, q.Status)
 }
 
 // Uses reports whether it takes the right for the request to be allowed, or another
