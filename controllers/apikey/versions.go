@@ -217,7 +217,7 @@ func (d *decision) dropMarkers() {
 // ended holds for versions whose deadline has passed, and for one that nobody has
 // had by the end that its API gave it: its issue begins anew.
 func (d *decision) ended(v v1alpha1.KeyVersion) bool {
-	never := v.Phase == v1alpha1.KeyPending && d.current() == nil && d.Key.Spec.ExpiresAt == nil && d.expired()
+	never := v.Phase == v1alpha1.KeyPending && !policy.EndCertain(d.asDecided()) && d.expired()
 	return never || v.NotAfter != nil && !d.Now.Before(v.NotAfter.Time)
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,6 +43,17 @@ func Resolved(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec, now time.Time)
 	out.Status.Effective = Resolve(k, api, now)
 	return out
 }
+
+// Delivered reports whether the current key is one that consumers can have had. A
+// version before that may be dropped, and the key issued anew.
+func Delivered(k *v1alpha1.APIKey) bool {
+	return slices.ContainsFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent })
+}
+
+// EndCertain reports whether a key that has come to its end stays there until somebody
+// edits it: by its own end, or once it was delivered. Until then an end by default goes
+// with the version that it was resolved for.
+func EndCertain(k *v1alpha1.APIKey) bool { return k.Spec.ExpiresAt != nil || Delivered(k) }
 
 // Interval is how old a key gets before it is replaced, its own interval or the
 // default as it was resolved; 0 is never.

@@ -89,23 +89,24 @@ func extra(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraValue
 // atOnce is how many questions of one request are outstanding at once.
 const atOnce = 8
 
-// answers are what an Authorizer said.
+// maxReviews is how many questions one request can make the API server answer. By the
+// names of scopes alone there are 67 at most; the rest is for wildcards that cover
+// them, and for what wildcards cover: 189 scopes, where an API declares 128.
+const maxReviews = 256
+
+// answers are what an Authorizer said. What wasn't asked isn't granted.
 type answers map[Right]bool
 
-// ask asks for rights that aren't known yet, several at once.
+// full holds when nothing more is asked.
+func (a answers) full() bool { return len(a) >= maxReviews }
+
+// ask asks for rights that aren't known yet, several at once, the first ones if there
+// are too many.
 func (a answers) ask(ctx context.Context, by Authorizer, user authenticationv1.UserInfo, rights []Right) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	asked := map[Right]bool{}
-	for _, r := range rights {
-		mu.Lock()
-		_, known := a[r]
-		mu.Unlock()
-		if known || asked[r] {
-			continue
-		}
-		asked[r] = true
+	for _, r := range a.unasked(rights) {
 		group.Go(func() error {
 			yes, err := by.Allowed(ctx, user, r)
 			if err != nil {
@@ -118,4 +119,15 @@ func (a answers) ask(ctx context.Context, by Authorizer, user authenticationv1.U
 		})
 	}
 	return group.Wait()
+}
+
+func (a answers) unasked(rights []Right) (out []Right) {
+	asked := map[Right]bool{}
+	for _, r := range rights {
+		if _, known := a[r]; !known && !asked[r] && len(a)+len(out) < maxReviews {
+			asked[r] = true
+			out = append(out, r)
+		}
+	}
+	return out
 }

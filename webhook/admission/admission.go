@@ -43,10 +43,12 @@ type Server interface {
 	Register(path string, hook http.Handler)
 }
 
-// Register serves admission of both kinds. The scheme must have them.
+// Register serves admission of both kinds, of each 64 requests at once: more are
+// answered 503. The scheme must have the kinds.
 func (v *Validators) Register(s Server, scheme *runtime.Scheme) {
-	s.Register(APIKeyPath, admission.WithValidator[*v1alpha1.APIKey](scheme, apiKeys{v}))
-	s.Register(ProtectedAPIPath, admission.WithValidator[*v1alpha1.ProtectedAPI](scheme, protectedAPIs{v}))
+	bound := func(hook http.Handler) http.Handler { return newBounded(hook, answeredAtOnce, bodyWithin) }
+	s.Register(APIKeyPath, bound(admission.WithValidator[*v1alpha1.APIKey](scheme, apiKeys{v})))
+	s.Register(ProtectedAPIPath, bound(admission.WithValidator[*v1alpha1.ProtectedAPI](scheme, protectedAPIs{v})))
 }
 
 // answerWithin is less than the timeoutSeconds of the ValidatingWebhookConfiguration,

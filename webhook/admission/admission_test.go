@@ -259,8 +259,8 @@ type paths map[string]admission.Handler
 
 // Register implements Server.
 func (p paths) Register(path string, hook http.Handler) {
-	if w, ok := hook.(*admission.Webhook); ok {
-		p[path] = w
+	if b, ok := hook.(*bounded); ok {
+		p[path], _ = b.hook.(*admission.Webhook)
 	}
 }
 

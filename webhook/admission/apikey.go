@@ -2,21 +2,18 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
-	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // apiKeys admits APIKeys.
@@ -55,8 +52,8 @@ func closed(k *v1alpha1.APIKey) bool {
 	return k.Spec.State == v1alpha1.DesiredSuspended || k.Spec.State == v1alpha1.DesiredRevoked
 }
 
-// admit asks first who may, and looks at what else is in the namespace only then:
-// nobody else is told of it.
+// admit asks first who may. Nobody else is told of the API, or of what else is in the
+// namespace.
 func (v *Validators) admit(ctx context.Context, before, after *v1alpha1.APIKey) (admission.Warnings, error) {
 	ctx, cancel := answering(ctx)
 	defer cancel()
@@ -69,15 +66,19 @@ func (v *Validators) admit(ctx context.Context, before, after *v1alpha1.APIKey) 
 	if err != nil {
 		return nil, unknown(err)
 	}
-	if api.unwatched && before == nil { // nobody can be asked for rights there
+	opens := opening(before, after, api.policyOf(), now)
+	if api.unwatched && opens.any() { // nobody can be asked for rights there
 		return nil, invalid("APIKey", after.Name, problemsOf(after, api, now))
 	}
-	opens := widening(before, after, api.policyOf(), now)
-	if before != nil && closed(before) {
+	asked, err := v.mayIssue(ctx, after, opens)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && closed(before) && opens.any() {
 		before = nil // nobody has looked at it since it was
 	}
 	problems := brought(before, after, api, opens, now)
-	if err := v.mayGrant(ctx, after, api, opens, problems); err != nil {
+	if err := asked.mayGrant(ctx, api, problems); err != nil {
 		return nil, err
 	}
 	n, err := v.neighbours(ctx, before, after)
@@ -108,34 +109,19 @@ func (v *Validators) neighbours(ctx context.Context, before, after *v1alpha1.API
 	return n, nil
 }
 
-// mayGrant returns Forbidden unless whoever asks may grant what the edit opens. Nobody
-// is asked for a scope that doesn't exist: it is among the problems.
-func (v *Validators) mayGrant(ctx context.Context, k *v1alpha1.APIKey, api apiFacts, o opened, problems []problem) error {
-	if !o.any() {
-		return nil
+// opening is what an edit opens. A new APIKey counts as if it were in use: also one that
+// is suspended or at its end claims its key and its Secret, and makes an older one that
+// is known by its hash only give way.
+func opening(before, after *v1alpha1.APIKey, api *policyOf, now time.Time) opened {
+	if before != nil {
+		return widening(before, after, api, now)
 	}
-	request, err := admission.RequestFromContext(ctx)
-	if err != nil {
-		return unknown(err)
+	used := *after
+	used.Spec.State = v1alpha1.DesiredActive
+	if end := used.Spec.ExpiresAt; end != nil && !now.Before(end.Time) {
+		used.Spec.ExpiresAt = nil
 	}
-	var declared []string
-	if api.spec != nil {
-		declared = policy.DeclaredScopes(api.spec)
-	}
-	scopes := slices.DeleteFunc(slices.Clone(o.scopes), func(s string) bool {
-		return slices.ContainsFunc(problems, func(p problem) bool { return p.about == aboutScope+s })
-	})
-	g, a := grantOf(k, scopes, declared), answers{}
-	for _, round := range []func(answers) []Right{func(answers) []Right { return g.first() }, g.second, g.third} {
-		if err := a.ask(ctx, v.Authorizer, request.UserInfo, round(a)); err != nil {
-			return unknown(err)
-		}
-	}
-	if missing := g.missing(a); len(missing) > 0 {
-		return apierrors.NewForbidden(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "apikeys"}, k.Name,
-			errors.New(g.refusal(request.UserInfo.Username, o, missing)))
-	}
-	return nil
+	return widening(nil, &used, api, now)
 }
 
 // unknown is the answer where it can't be told: refused, and worth another try.

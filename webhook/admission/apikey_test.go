@@ -27,6 +27,11 @@ func of(more string) string {
 	return "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.0/24], expiresAt: '2027-01-01T00:00:00Z', " + more + "}"
 }
 
+// longAgo is a spec of a key of billoget that has ended.
+func longAgo(more string) string {
+	return "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.0/24], expiresAt: '2020-01-01T00:00:00Z', " + more + "}"
+}
+
 // plain is the same of a key of the default API.
 func plain(more string) string {
 	return "{allowedIPs: [192.0.2.0/24], expiresAt: '2027-01-01T00:00:00Z', scopes: [a], " + more + "}"
@@ -44,6 +49,9 @@ func TestRights(t *testing.T) {
 	const (
 		issue, blanket = "apis: issue billoget", "apis: scopes"
 		all, read      = "apis: scope billoget:*", "apis: scope billoget:READ_BUDGETS"
+		missesRead     = `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`
+		missesAll      = `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`
+		unscoped       = "{kind: ProtectedAPI, metadata: {namespace: apis, name: billoget}, spec: {allowedNamespaces: {from: All}, emptyScopes: FullAccess, scopes: [{name: A}, {name: B}]}}"
 	)
 	checkRows(t, "APIKey", []row{{
 		name: "issuer of all scopes: two questions", with: billoget, after: of(reads), has: "issue billoget, scopes",
@@ -59,15 +67,15 @@ func TestRights(t *testing.T) {
 		},
 	}, {
 		name: "nobody", with: billoget, after: of(reads),
-		want: outcome{
-			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
-			asked: []string{issue, all, read, blanket},
-		},
+		want: outcome{code: 403, message: missesRead, asked: []string{issue, blanket}},
 	}, {
-		name: "the scope alone", with: billoget, after: of(reads), has: "scope billoget:READ_BUDGETS",
+		name: "the scope alone: it isn't asked for", with: billoget, after: of(reads), has: "scope billoget:READ_BUDGETS",
+		want: outcome{code: 403, message: missesRead, asked: []string{issue, blanket}},
+	}, {
+		name: "all scopes, and not the API", with: billoget, after: of(reads), has: "scopes",
 		want: outcome{
 			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget" in namespace "apis"`,
-			asked: []string{issue, all, read, blanket},
+			asked: []string{issue, blanket},
 		},
 	}, {
 		name: "the right to * is one to each", with: billoget, after: of(reads), has: "issue billoget, scope billoget:*",
@@ -112,16 +120,13 @@ func TestRights(t *testing.T) {
 			asked: []string{issue, all, read, blanket},
 		},
 	}, {
-		name: "nobody, and an API that isn't there yet", after: of(""),
-		want: outcome{
-			code: 403, message: `spec: the APIKey is new. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`,
-			asked: []string{issue, all, blanket},
-		},
+		name: "an API that isn't there yet, whose keys may have full access without scopes", after: of(""), has: "issue billoget",
+		want: outcome{code: 403, message: missesAll, asked: []string{issue, all, blanket}},
 	}, {
-		name: "it can't be asked: refused", with: billoget, after: of(reads), has: "issue billoget, scopes", fail: errDown,
+		name: "it can't be asked: refused", with: billoget, after: of(""), has: "issue billoget, scopes", fail: errDown,
 		want: outcome{
-			code: 500, message: `asking whether user "jane" has verb issue on protectedapis.apikey-operator.dev/scopes: the API server is tired`,
-			asked: []string{issue, blanket},
+			code: 500, message: `asking whether user "jane" has verb issue on protectedapis.apikey-operator.dev: the API server is tired`,
+			asked: []string{issue},
 		},
 	}, {
 		name: "another scope: that one is asked for", with: billoget, before: of(reads), after: of("scopes: [READ_BUDGETS, WRITE_BUDGETS]"), status: issued, has: "issue billoget, scope billoget:WRITE_BUDGETS",
@@ -150,11 +155,44 @@ func TestRights(t *testing.T) {
 		name: "on its way out", with: billoget, before: of(reads), after: of("scopes: ['*']"), want: allowedSilently,
 		edit: func(o client.Object) { o.SetDeletionTimestamp(&created) },
 	}, {
-		name: "restored, ended long ago: opens nothing", with: billoget, after: "{apiRef: {namespace: apis, name: billoget}, allowedIPs: [192.0.2.7], expiresAt: '2020-01-01T00:00:00Z', " + reads + "}", want: allowedSilently,
+		name: "new, and ended long ago: as if it were in use", with: billoget, after: longAgo(reads), has: "issue billoget, scopes",
+		want: outcome{code: 200, asked: []string{issue, blanket}},
 	}, {
-		name: "restored, suspended: opens nothing", with: billoget, after: of(reads + ", state: Suspended"), want: allowedSilently,
+		name: "new, and ended long ago, by nobody", with: billoget, after: longAgo(reads),
+		want: outcome{code: 403, message: missesRead, asked: []string{issue, blanket}},
 	}, {
-		name: "restored, revoked", after: "{scopes: ['*'], state: Revoked}", want: allowedSilently,
+		name: "new and suspended: as if it were in use", with: billoget, after: of(reads + ", state: Suspended"), has: "issue billoget, scopes",
+		want: outcome{code: 200, asked: []string{issue, blanket}},
+	}, {
+		name: "new and suspended, by nobody", with: billoget, after: of(reads + ", state: Suspended"),
+		want: outcome{code: 403, message: missesRead, asked: []string{issue, blanket}},
+	}, {
+		name: "new and revoked", after: "{scopes: ['*'], state: Revoked}", want: allowedSilently,
+	}, {
+		name: "edited, ended long ago: opens nothing", with: billoget, before: longAgo(reads), after: longAgo("scopes: ['*']"), status: issued, want: allowedSilently,
+	}, {
+		name: "prolonged, ended long ago", with: billoget, before: longAgo("scopes: [READ_BUDGETS, WRITE_BUDGETS]"), after: of(reads), status: issued, has: "issue billoget",
+		want: outcome{
+			code:    403,
+			message: `spec.expiresAt: the key had expired, and now ends on 2027-01-01T00:00:00Z. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:READ_BUDGETS" in namespace "apis"`,
+			asked:   []string{issue, all, read, blanket},
+		},
+	}, {
+		name: "an owner, whom the upstream takes it for", before: plain(""), after: plain("owner: {email: ceo@corp.example}"), status: issued, has: "issue default",
+		want: outcome{
+			code:    403,
+			message: `spec.owner.email: it is set, and the upstream is told. Missing: verb issue on protectedapis.apikey-operator.dev/scopes "default:a" in namespace "shop"`,
+			asked:   []string{"shop: issue default", "shop: scope default:*", "shop: scope default:a", "shop: scopes"},
+		},
+	}, {
+		name: "all declared scopes aren't full access", with: unscoped, after: of(""), has: "issue billoget, scope billoget:A, scope billoget:B",
+		want: outcome{code: 403, message: missesAll, asked: []string{issue, all, blanket}},
+	}, {
+		name: "they are all that * covers", with: unscoped, after: of("scopes: ['*']"), has: "issue billoget, scope billoget:A, scope billoget:B",
+		want: outcome{code: 200, asked: []string{issue, all, "apis: scope billoget:A", "apis: scope billoget:B", blanket}},
+	}, {
+		name: "full access by its name", with: unscoped, after: of(""), has: "issue billoget, scope billoget:*",
+		want: outcome{code: 200, warnings: []string{"spec.scopes: unset: the key may do all that ProtectedAPI apis/billoget offers"}, asked: []string{issue, all, blanket}},
 	}})
 }
 
@@ -260,101 +298,6 @@ func TestProblems(t *testing.T) {
 	checkRows(t, "APIKey", askedBy(rows, everything, asked))
 }
 
-// What else is in the namespace, for somebody who may grant anything.
-func TestNeighbours(t *testing.T) {
-	rows := []row{{
-		name: "its Secret's name is free", after: plain(""),
-		want: outcome{code: 200},
-	}, {
-		name: "a Secret of somebody else", with: "{kind: Secret, metadata: {namespace: shop, name: key}}", after: plain(""),
-		want: outcome{
-			code: 422, message: `metadata.name: Invalid value: Secret "key" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
-		},
-	}, {
-		name: "one that is on its way out", with: "{kind: Secret, metadata: {namespace: shop, name: key, finalizers: [a/b], deletionTimestamp: '2026-11-03T00:00:00Z'}}", after: plain(""),
-		want: outcome{code: 200},
-	}, {
-		name: "its own", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("key", "uid-of-key") + "}}", after: plain(""),
-		want: outcome{code: 200},
-	}, {
-		name: "that of an APIKey of the name which is gone: waited out", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("key", "another") + "}}", after: plain(""),
-		want: outcome{code: 200},
-	}, {
-		name: "that of another APIKey", with: "{kind: Secret, metadata: {namespace: shop, name: key, " + ownedBy("other", "another") + "}}", after: plain(""),
-		want: outcome{
-			code: 422, message: `metadata.name: Invalid value: Secret "key" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
-		},
-	}, {
-		name: "one that was left behind, to be adopted", after: plain(""),
-		with: "{kind: Secret, metadata: {namespace: shop, name: key, labels: {app.kubernetes.io/managed-by: apikey-operator, apikey-operator.dev/apikey-uid: gone}, annotations: {apikey-operator.dev/apikey: key}}}",
-		want: outcome{code: 200},
-	}, {
-		name: "another APIKey wants it", with: "{kind: APIKey, metadata: {namespace: shop, name: other}, spec: {secret: {name: shared}}}", after: plain("secret: {name: shared}"),
-		want: outcome{
-			code: 422, message: `spec.secret.name: Invalid value: Secret "shared" is that of APIKey "other": choose another spec.secret.name`,
-		},
-	}, {
-		name: "a revoked one doesn't", with: "{kind: APIKey, metadata: {namespace: shop, name: other}, spec: {state: Revoked, secret: {name: shared}}}", after: plain("secret: {name: shared}"),
-		want: outcome{code: 200},
-	}, {
-		name: "one of another namespace doesn't", with: "{kind: APIKey, metadata: {namespace: elsewhere, name: other}, spec: {secret: {name: shared}}}", after: plain("secret: {name: shared}"),
-		want: outcome{code: 200},
-	}, {
-		name: "renamed to one of somebody else", with: "{kind: Secret, metadata: {namespace: shop, name: taken}}", before: plain(""), after: plain("secret: {name: taken}"), status: issued,
-		want: outcome{
-			code: 422, message: `spec.secret.name: Invalid value: Secret "taken" belongs to somebody else and would not be touched: choose another spec.secret.name, or delete it`,
-			asked: nobody,
-		},
-	}, {
-		name: "edited, while its Secret is somebody else's", with: "{kind: Secret, metadata: {namespace: shop, name: key}}", before: plain(""), after: plain("displayName: Shop"), status: issued,
-		want: outcome{code: 200, asked: nobody},
-	}, {
-		name: "imported from the Secret of its own name", after: plain("existingKey: {secretKeyRef: {name: key, key: token}}"),
-		with: "{kind: Secret, metadata: {namespace: shop, name: key, labels: {apikey-operator.dev/import: 'true'}}, stringData: {token: abcdefghijklmnopqrstuvwxyz}}",
-		want: outcome{
-			code: 422, message: `metadata.name: Invalid value: Secret "key" is the one to import from, which is only read: set spec.secret.name to another name, for the Secret that the key is copied into`,
-		},
-	}, {
-		name: "imported", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("true", "abcdefghijklmnopqrstuvwxyz"),
-		want: outcome{code: 200},
-	}, {
-		name: "imported without the label", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("false", "abcdefghijklmnopqrstuvwxyz"),
-		want: outcome{
-			code: 422, message: `spec.existingKey.secretKeyRef: Invalid value: Secret "old" doesn't carry the label apikey-operator.dev/import: "true", which lets its keys be imported: put the label on it first`,
-		},
-	}, {
-		name: "imported, weak: not shown", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"), with: oldSecret("true", "password"),
-		want: outcome{
-			code: 422, message: `spec.existingKey.secretKeyRef: Invalid value: entry "token" of Secret "old" must have at least 20 characters, and 8 different ones: bring another key, or have one generated`,
-		},
-	}, {
-		name: "imported from a Secret that isn't there yet", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"),
-		want: outcome{
-			code: 200, warnings: []string{`spec.existingKey.secretKeyRef: there is no Secret "old": no key is issued until there is`},
-		},
-	}, {
-		name: "imported, and another of the namespace has it", after: plain("existingKey: {secretKeyRef: {name: old, key: token}}"),
-		with: oldSecret("true", "abcdefghijklmnopqrstuvwxyz") + "\n---\n" + holder("shop", "null"),
-		want: outcome{
-			code: 422, message: `spec.existingKey: Invalid value: APIKey "holder" holds the same key for the same API and keeps it: bring another key, or delete that APIKey`,
-		},
-	}, {
-		name: "imported by hash, and another of the namespace has it", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("shop", "null"),
-		want: outcome{
-			code: 422, message: `spec.existingKey: Invalid value: APIKey "holder" holds the same key for the same API and keeps it: bring another key, or delete that APIKey`,
-		},
-	}, {
-		name: "imported by hash, and one of another namespace has it: not named", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("elsewhere", "null"),
-		want: outcome{
-			code: 422, message: "spec.existingKey: Invalid value: APIKey of another namespace holds the same key for the same API and keeps it: bring another key, or delete that APIKey",
-		},
-	}, {
-		name: "imported by hash, and one of another API has it", after: plain("existingKey: {sha256: " + alphabetHash + "}"), with: holder("shop", "{name: other}"),
-		want: outcome{code: 200},
-	}}
-	checkRows(t, "APIKey", askedBy(rows, "issue default, scopes", []string{"shop: issue default", "shop: scopes"}))
-}
-
 // nobody was asked for rights.
 var nobody = []string{}
 
@@ -371,18 +314,6 @@ func askedBy(rows []row, has string, asked []string) []row {
 		}
 	}
 	return rows
-}
-
-// alphabetHash is the SHA-256 of the 26 letters.
-const alphabetHash = "71c480df93d6ae2f1efad1447c66c9525e316218cf51fc8d9ed832f2daf18b73"
-
-func oldSecret(importable, key string) string {
-	return "{kind: Secret, metadata: {namespace: shop, name: old, labels: {apikey-operator.dev/import: '" + importable + "'}}, data: {token: " + base64Of(key) + "}}"
-}
-
-// holder is an APIKey that has the key of 26 letters.
-func holder(namespace, api string) string {
-	return "{kind: APIKey, metadata: {namespace: " + namespace + ", name: holder, uid: holder}, spec: {apiRef: " + api + "}, status: {keys: [{digest: 'sha256:" + alphabetHash + "', phase: Current}]}}"
 }
 
 // What is allowed and seldom meant.

@@ -25,13 +25,16 @@ const maxFamilies = 4
 type grant struct {
 	namespace, api string
 	// scopes are those that are opened, "*" for full access, and declared those of the
-	// API, as far as it is known.
+	// API, as far as whoever asks may know it.
 	scopes, declared []string
+	// full holds for a key without scopes: full access is more than every scope that is
+	// declared.
+	full bool
 }
 
 // grantOf returns what is to be asked for an APIKey that opens these scopes.
-func grantOf(k *v1alpha1.APIKey, scopes, declared []string) grant {
-	g := grant{namespace: k.Namespace, api: defaultAPI, scopes: scopes, declared: declared}
+func grantOf(k *v1alpha1.APIKey, scopes []string) grant {
+	g := grant{namespace: k.Namespace, api: defaultAPI, scopes: scopes, full: len(k.Spec.Scopes) == 0}
 	if name := compile.APIName(k); name != keyring.DefaultAPI {
 		g.namespace, g.api = name.Namespace, name.Name
 	}
@@ -80,11 +83,14 @@ func (g grant) third(a answers) []Right {
 	return rights
 }
 
-// ways are the rights of which any one grants a scope, for each of several.
+// ways are the rights of which any one grants a scope, for each of several: first by
+// the names alone.
 func (g grant) ways(scopes []string) []Right {
-	var rights []Right
+	rights := []Right{g.toScope(everyScope)}
 	for _, s := range scopes {
-		rights = append(rights, g.toScope(everyScope), g.toScope(s))
+		rights = append(rights, g.toScope(s))
+	}
+	for _, s := range scopes {
 		for _, f := range families(s) {
 			rights = append(rights, g.toScope(f))
 		}
@@ -97,8 +103,11 @@ func (g grant) has(a answers, scope string) bool {
 	return slices.ContainsFunc(g.ways([]string{scope}), func(r Right) bool { return a[r] })
 }
 
-// covered are the declared scopes that a wildcard covers.
+// covered are the declared scopes that a wildcard covers which is written in a spec.
 func (g grant) covered(scope string) []string {
+	if g.full {
+		return nil
+	}
 	var out []string
 	for _, s := range g.declared {
 		if (keyring.Scopes{scope}).Grant(s) {
@@ -134,22 +143,27 @@ func families(scope string) []string {
 	return f[:min(len(f), maxFamilies)]
 }
 
-// refusal says what widens, which rights are missing, and the way out.
-func (g grant) refusal(user string, o opened, missing []Right) string {
+// refusal says what widens, which rights are missing after so many answers, and the way
+// out.
+func (g grant) refusal(user string, o opened, missing []Right, a answers) string {
 	rights := make([]string, len(missing))
 	var resources, names []string
 	for i, r := range missing {
 		rights[i] = fmt.Sprintf("%s %q", r.resource(), r.Name)
-		if len(g.covered(strings.TrimPrefix(r.Name, g.api+":"))) > 1 {
+		if !a.full() && len(g.covered(strings.TrimPrefix(r.Name, g.api+":"))) > 1 {
 			rights[i] += " (or on each scope that it covers)"
 		}
 		resources = append(resources, r.resource())
 		names = append(names, "--resource-name='"+r.Name+"'")
 	}
-	return fmt.Sprintf("it opens what user %q may not grant: %s. Missing: verb %s on %s in namespace %q. "+
+	bound := ""
+	if a.full() {
+		bound = fmt.Sprintf(" (not more than %d rights are asked for at once: name fewer scopes, or get the right to \"*\")", maxReviews)
+	}
+	return fmt.Sprintf("it opens what user %q may not grant: %s. Missing: verb %s on %s in namespace %q%s. "+
 		"Way out: whoever may grant it creates the APIKey, or gives the right: "+
 		"kubectl create role issue-%s --namespace=%s --verb=%s --resource=%s %s, and a RoleBinding to it; "+
 		"for all APIs of the namespace bind ClusterRole apikey-operator-issuer there",
-		user, strings.Join(o.why, "; "), verbIssue, strings.Join(rights, ", "), g.namespace,
+		user, strings.Join(o.why, "; "), verbIssue, strings.Join(rights, ", "), g.namespace, bound,
 		g.api, g.namespace, verbIssue, strings.Join(slices.Compact(resources), ","), strings.Join(names, " "))
 }

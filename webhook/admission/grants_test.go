@@ -3,70 +3,108 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// TestRefusal: what a person reads, whole.
+// TestRefusal: what a person reads, whole. Nothing is said of the API to whoever may not
+// issue its keys.
 func TestRefusal(t *testing.T) {
-	g := grant{namespace: "apis", api: "billoget", scopes: []string{"READ", "customers:*"}, declared: []string{"READ", "customers:read", "customers:write"}}
-	o := opened{why: []string{"spec.scopes: READ, customers:* are added", "spec.expiresAt: the key never ends"}}
+	o := opens([]string{"READ", "customers:*"}, "spec.scopes: READ, customers:* are added", "spec.expiresAt: the key never ends")
+	const start = `it opens what user "jane" may not grant: spec.scopes: READ, customers:* are added; spec.expiresAt: the key never ends. Missing: verb issue on `
+	const way = ` in namespace "apis". Way out: whoever may grant it creates the APIKey, or gives the right: kubectl create role issue-billoget --namespace=apis --verb=issue `
+	const end = `, and a RoleBinding to it; for all APIs of the namespace bind ClusterRole apikey-operator-issuer there`
 	for _, row := range []struct {
 		name, has, want string
 	}{{
 		name: "nothing",
-		want: `it opens what user "jane" may not grant: spec.scopes: READ, customers:* are added; spec.expiresAt: the key never ends. ` +
-			`Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:READ", ` +
-			`protectedapis.apikey-operator.dev/scopes "billoget:customers:*" (or on each scope that it covers) in namespace "apis". ` +
-			`Way out: whoever may grant it creates the APIKey, or gives the right: kubectl create role issue-billoget --namespace=apis --verb=issue ` +
-			`--resource=protectedapis.apikey-operator.dev,protectedapis.apikey-operator.dev/scopes ` +
-			`--resource-name='billoget' --resource-name='billoget:READ' --resource-name='billoget:customers:*', and a RoleBinding to it; ` +
-			`for all APIs of the namespace bind ClusterRole apikey-operator-issuer there`,
+		want: start + `protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:READ", protectedapis.apikey-operator.dev/scopes "billoget:customers:*"` +
+			way + `--resource=protectedapis.apikey-operator.dev,protectedapis.apikey-operator.dev/scopes ` +
+			`--resource-name='billoget' --resource-name='billoget:READ' --resource-name='billoget:customers:*'` + end,
 	}, {
-		name: "one scope lacks", has: "issue billoget, scope billoget:customers:*",
-		want: `it opens what user "jane" may not grant: spec.scopes: READ, customers:* are added; spec.expiresAt: the key never ends. ` +
-			`Missing: verb issue on protectedapis.apikey-operator.dev/scopes "billoget:READ" in namespace "apis". ` +
-			`Way out: whoever may grant it creates the APIKey, or gives the right: kubectl create role issue-billoget --namespace=apis --verb=issue ` +
-			`--resource=protectedapis.apikey-operator.dev/scopes --resource-name='billoget:READ', and a RoleBinding to it; ` +
-			`for all APIs of the namespace bind ClusterRole apikey-operator-issuer there`,
+		name: "all scopes, and not the API", has: "scopes",
+		want: start + `protectedapis.apikey-operator.dev "billoget"` + way + `--resource=protectedapis.apikey-operator.dev --resource-name='billoget'` + end,
+	}, {
+		name: "the API", has: "issue billoget, scope billoget:customers:read",
+		want: start + `protectedapis.apikey-operator.dev/scopes "billoget:READ", protectedapis.apikey-operator.dev/scopes "billoget:customers:*" (or on each scope that it covers)` +
+			way + `--resource=protectedapis.apikey-operator.dev/scopes --resource-name='billoget:READ' --resource-name='billoget:customers:*'` + end,
+	}, {
+		name: "all but one scope", has: "issue billoget, scope billoget:customers:*",
+		want: start + `protectedapis.apikey-operator.dev/scopes "billoget:READ"` + way + `--resource=protectedapis.apikey-operator.dev/scopes --resource-name='billoget:READ'` + end,
 	}} {
 		t.Run(row.name, func(t *testing.T) {
-			a := answered(t, g, &rights{has: row.has})
-			if got := g.refusal("jane", o, g.missing(a)); got != row.want {
+			spec := declaring("READ", "customers:read", "customers:write")
+			err := askAll(t, &rights{has: row.has}, o, &spec)
+			if got := strings.TrimPrefix(err.Error(), `apikeys.apikey-operator.dev "key" is forbidden: `); got != row.want {
 				t.Errorf("got\n%s\nwant\n%s", got, row.want)
 			}
 		})
 	}
 }
 
-// answered asks all three rounds.
-func answered(t *testing.T, g grant, who Authorizer) answers {
+// askAll asks for what a key of billoget opens.
+func askAll(t *testing.T, who Authorizer, o opened, api *apiSpec) error {
 	t.Helper()
-	a := answers{}
-	for _, round := range []func(answers) []Right{func(answers) []Right { return g.first() }, g.second, g.third} {
-		if err := a.ask(t.Context(), who, authenticationv1.UserInfo{}, round(a)); err != nil {
-			t.Fatal(err)
-		}
+	k := &v1alpha1.APIKey{Spec: keySpec{APIRef: &v1alpha1.ProtectedAPIReference{Namespace: "apis", Name: "billoget"}}}
+	k.Namespace, k.Name = "shop", "key"
+	for _, s := range o.scopes {
+		k.Spec.Scopes = append(k.Spec.Scopes, v1alpha1.Scope(s))
 	}
-	return a
+	v, request := &Validators{Authorizer: who}, admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{UserInfo: jane}}
+	ctx := admission.NewContextWithRequest(t.Context(), request)
+	a, err := v.mayIssue(ctx, k, o)
+	if err != nil {
+		return err
+	}
+	return a.mayGrant(ctx, apiFacts{spec: api}, nil)
 }
 
 // TestQuestionsAreBounded: what one request can make the API server do.
 func TestQuestionsAreBounded(t *testing.T) {
-	g := grant{namespace: "apis", api: "billoget"}
-	for i := range 64 { // the schema's bounds: 64 scopes of 128 characters, of 128
-		g.scopes = append(g.scopes, fmt.Sprintf("%02d", i)+strings.Repeat(":a", 61)+":*")
-		g.declared = append(g.declared, fmt.Sprintf("%02d", i)+strings.Repeat(":a", 62), fmt.Sprintf("%02d", i)+strings.Repeat(":a", 61)+":b")
+	deep := strings.Repeat(":a", 61)
+	var many, flat apiSpec // the schema's bounds: 64 scopes of 128 characters, of 128
+	o := opened{why: []string{"spec: the APIKey is new"}}
+	var each []string
+	for i := range 64 {
+		o.scopes = append(o.scopes, fmt.Sprintf("%02d", i)+deep+":*")
+		many.Scopes = append(many.Scopes, declaring(v1alpha1.Scope(fmt.Sprintf("%02d", i)+deep+":a"), v1alpha1.Scope(fmt.Sprintf("%02d", i)+deep+":b")).Scopes...)
 	}
-	who := &rights{}
-	a := answered(t, g, who)
-	if n, most := len(who.asked), 2+1+64*(1+maxFamilies)+128*(1+maxFamilies); n > most || n != len(a) {
-		t.Errorf("%d questions and %d answers, want each once and %d at most", n, len(a), most)
+	for i := range 128 {
+		flat.Scopes = append(flat.Scopes, declaring(v1alpha1.Scope(fmt.Sprintf("S%d", i))).Scopes...)
+		each = append(each, fmt.Sprintf("scope billoget:S%d", i))
 	}
-	if n := len(g.missing(a)); n != 1+64 {
-		t.Errorf("%d rights are missing, want all", n)
+	const bound = `in namespace "apis" (not more than 256 rights are asked for at once: name fewer scopes, or get the right to "*"). Way out: `
+	for _, row := range []struct {
+		name, has string
+		opens     opened
+		api       *apiSpec
+		asked     int
+		says      string // "" is granted
+	}{
+		{"nothing", "", o, &many, 2, `in namespace "apis". Way out: `},
+		{"the API", "issue billoget", o, &many, maxReviews, bound},
+		{"the API and all scopes", "issue billoget, scopes", o, &many, 2, ""},
+		{"the API and *", "issue billoget, scope billoget:*", o, &many, maxReviews, ""},
+		{"the API and each scope of the largest catalogue", "issue billoget, " + strings.Join(each, ", "), opens(everything, "new"), &flat, 2 + 1 + 128, ""},
+		{"the API and each scope of it but one", "issue billoget, " + strings.Join(each[1:], ", "), opens(everything, "new"), &flat, 2 + 1 + 128, " (or on each scope that it covers) in namespace"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			who := &rights{has: row.has}
+			err := askAll(t, who, row.opens, row.api)
+			if len(who.asked) != row.asked || (err == nil) != (row.says == "") || err != nil && !strings.Contains(err.Error(), row.says) {
+				t.Errorf("%d questions and %v, want %d and %q", len(who.asked), err, row.asked, row.says)
+			}
+			if slices.Sort(who.asked); len(slices.Compact(who.asked)) != row.asked {
+				t.Error("a question is asked twice")
+			}
+		})
 	}
 }
 

@@ -189,7 +189,7 @@ func TestNobodyWritesStatus(t *testing.T) {
 		{"admin", "create", "apikeys", true}, {"admin", "create", "protectedapis", true}, {"admin", "list", "apikeys", true},
 		{"edit", "issue", "protectedapis", false}, {"admin", "issue", "protectedapis", false}, {"admin", "issue", "protectedapis/scopes", false},
 		{"apikey-operator-issuer", "issue", "protectedapis", true}, {"apikey-operator-issuer", "issue", "protectedapis/scopes", true},
-		{"apikey-operator-issuer", "create", "apikeys", false}, {"apikey-operator-requester", "list", "apikeys", false},
+		{"apikey-operator-issuer", "create", "apikeys", false}, {"apikey-operator-requester", "list", "apikeys", true}, {"apikey-operator-requester", "list", "protectedapis", false},
 	} {
 		if got := w.may(t.Context(), "user-of-"+row.role, w.shop, row.verb, row.resource, ""); got != row.may {
 			t.Errorf("%s may %s %s: %v, want %v", row.role, row.verb, row.resource, got, row.may)
@@ -272,7 +272,8 @@ func TestDocumentedRoles(t *testing.T) {
 		user, namespace, verb, resource, name string
 		may                                   bool
 	}{
-		{flux, w.shop, "create", "apikeys", "", true}, {flux, w.apis, "issue", "protectedapis", "billoget", true}, {flux, w.apis, "issue", "protectedapis/scopes", "", true},
+		{flux, w.shop, "create", "apikeys", "", true}, {flux, w.shop, "get", "apikeys", "", true}, {flux, w.shop, "watch", "apikeys", "", true}, {flux, w.shop, "patch", "apikeys", "", true},
+		{flux, w.apis, "issue", "protectedapis", "billoget", true}, {flux, w.apis, "issue", "protectedapis/scopes", "", true},
 		{flux, w.shop, "issue", "protectedapis", "default", false},
 		{"dan", w.shop, "issue", "protectedapis", "default", true}, {"dan", w.shop, "issue", "protectedapis/scopes", "default:*", true}, {"dan", w.apis, "issue", "protectedapis", "default", false},
 		{"sue", w.apis, "issue", "protectedapis", "billoget", true}, {"sue", w.apis, "issue", "protectedapis/scopes", "billoget:READ_BUDGETS", true},

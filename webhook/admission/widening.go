@@ -31,7 +31,8 @@ type opened struct {
 func (o opened) any() bool { return len(o.why) > 0 }
 
 // policyOf is what has to be known of an API to tell what opens it. Nil is an API
-// that isn't known, or is broken: it doesn't say what it will be once it is repaired.
+// that isn't known, or is broken. It counts as one that asks for nothing, so that it
+// keeps nobody from taking away, and of which every scope, and full access, is more.
 type policyOf struct {
 	compiled *keyring.API               // without Err
 	spec     *v1alpha1.ProtectedAPISpec // nil for the default API
@@ -44,12 +45,13 @@ func (p *policyOf) isDefault() bool { return p != nil && p.spec == nil }
 // opensUnscoped reports whether keys without scopes are known to have full access.
 func (p *policyOf) opensUnscoped() bool { return p != nil && !p.compiled.DenyEmptyScopes }
 
-// conditional reports whether the API has conditions, or may have some.
-func (p *policyOf) conditional() bool { return p == nil || len(p.compiled.Conditions) > 0 }
+// conditional reports whether the API is known to have conditions.
+func (p *policyOf) conditional() bool { return p != nil && len(p.compiled.Conditions) > 0 }
 
-// asksFor reports whether a key that has no value there may be denied for it.
+// asksFor reports whether a key that has no value there is known to be denied for it,
+// or may be.
 func (p *policyOf) asksFor(f keyField) bool {
-	return p.conditional() || slices.ContainsFunc(p.compiled.Bindings, func(b keyring.Binding) bool {
+	return p.conditional() || p != nil && slices.ContainsFunc(p.compiled.Bindings, func(b keyring.Binding) bool {
 		return !b.IfKeyHas && b.Field == f.Field && b.Attribute == f.Attribute
 	})
 }
@@ -71,10 +73,20 @@ type edit struct {
 // another scope or adding a binding with ifKeyHas. How full the rate limit is doesn't
 // count.
 //
-// Without before the APIKey is new. Without api the ProtectedAPI isn't known, and
-// whatever it may turn out to be counts. Of after only the spec counts, as an edit
-// changes nothing else that is enforced. Whatever can't be read opens everything.
+// Without before the APIKey is new. Without api the ProtectedAPI isn't known. Of after
+// only the spec counts, as an edit changes nothing else that is enforced. Whatever
+// can't be read opens everything.
 func widening(before, after *v1alpha1.APIKey, api *policyOf, now time.Time) opened {
+	o := widens(before, after, api, now)
+	if o.any() || before == nil || len(before.Status.Keys) == 0 || policy.Delivered(before) {
+		return o
+	}
+	dropped := &v1alpha1.APIKey{ObjectMeta: before.ObjectMeta, Spec: before.Spec} // to be issued anew, with the defaults of then
+	return widens(dropped, after, api, now)
+}
+
+// widens is widening for a key whose versions stay.
+func widens(before, after *v1alpha1.APIKey, api *policyOf, now time.Time) opened {
 	e := edit{old: before, wanted: stored(before, after, now), api: api}
 	e.to = enforced(e.wanted, api, now)
 	if e.to.State != keyring.Active || ended(e.wanted, e.to, now) {
@@ -118,11 +130,9 @@ func enforced(k *v1alpha1.APIKey, api *policyOf, now time.Time) *keyring.Key {
 	return compile.Key(policy.Resolved(k, spec, now))
 }
 
-// ended reports whether an APIKey has come to its end. A default is no end before the
-// first issue, which the API's owner can still make a later one.
+// ended reports whether an APIKey has come to its end, for certain.
 func ended(k *v1alpha1.APIKey, compiled *keyring.Key, now time.Time) bool {
-	certain := k.Spec.ExpiresAt != nil || len(k.Status.Keys) > 0
-	return certain && !compiled.ExpiresAt.IsZero() && !now.Before(compiled.ExpiresAt)
+	return policy.EndCertain(k) && !compiled.ExpiresAt.IsZero() && !now.Before(compiled.ExpiresAt)
 }
 
 // unreadable says what can't be compared: the schema refuses it.
@@ -161,8 +171,9 @@ func (e *edit) identity() (why []string) {
 	return why
 }
 
-// values says which values changed that requests may be bound to. Of most of them the
-// upstream is told, too.
+// values says which values changed that requests may be bound to. The upstream is told
+// most of them, too: without a project it takes the key for one of every project, but
+// without an owner for nobody's.
 func (e *edit) values() (why []string) {
 	check := func(name string, f keyField) {
 		before, had := e.from.Value(f)
@@ -172,6 +183,8 @@ func (e *edit) values() (why []string) {
 			why = append(why, "spec."+name+": it is unset")
 		case had && before != after:
 			why = append(why, "spec."+name+": it is changed")
+		case !had && has && f.Field != keyring.Project && f.Field != keyring.Attribute:
+			why = append(why, "spec."+name+": it is set, and the upstream is told")
 		case !had && has && e.api.asksFor(f):
 			why = append(why, "spec."+name+": it is set, and the API may ask for it")
 		}
@@ -260,29 +273,20 @@ func (e *edit) addresses() []string {
 	return []string{"spec.allowedIPs: " + listed(blocks) + " are let in"}
 }
 
-// defaultUnknown reports whether a key that isn't issued may get a default from an API
-// that isn't known.
-func (e *edit) defaultUnknown() bool { return e.api == nil && len(e.old.Status.Keys) == 0 }
-
 func (e *edit) rate() []string {
 	switch {
 	case e.to.Limit.Exceeds(e.from.Limit) && e.to.Limit.Unlimited():
 		return []string{"spec.rateLimit: there is none any more"}
 	case e.to.Limit.Exceeds(e.from.Limit):
 		return []string{"spec.rateLimit: more requests may pass"}
-	case e.defaultUnknown() && e.old.Spec.RateLimit == nil && e.wanted.Spec.RateLimit != nil:
-		return []string{"spec.rateLimit: it may be above the API's default, which isn't known"}
 	}
 	return nil
 }
 
 func (e *edit) end() []string {
 	from, to := e.from.ExpiresAt, e.to.ExpiresAt
-	switch {
-	case !from.IsZero() && (to.IsZero() || to.After(from)):
+	if !from.IsZero() && (to.IsZero() || to.After(from)) {
 		return []string{"spec.expiresAt: the key " + until(e.to) + " instead of " + from.UTC().Format(time.RFC3339)}
-	case e.defaultUnknown() && e.old.Spec.ExpiresAt == nil && e.wanted.Spec.ExpiresAt != nil:
-		return []string{"spec.expiresAt: it may be after the API's default, which isn't known"}
 	}
 	return nil
 }
@@ -301,7 +305,7 @@ func (e *edit) otherKey() (why []string) {
 	if !equality.Semantic.DeepEqual(e.old.Spec.ExistingKey, e.wanted.Spec.ExistingKey) {
 		why = append(why, "spec.existingKey: it is another key")
 	}
-	if slices.ContainsFunc(e.old.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent }) {
+	if policy.Delivered(e.old) {
 		return why
 	}
 	if apikey.SecretName(e.old) != apikey.SecretName(e.wanted) {

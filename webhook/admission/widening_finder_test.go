@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -193,7 +194,7 @@ func (s *side) ask(api *keyring.API, sh shape, when at) auth.Verdict {
 type finder struct {
 	before, after *side
 	random        *rand.Rand
-	// endCertain is that the key's end isn't a default which is yet to be resolved.
+	// endCertain is that the key's end isn't a default which may be resolved yet.
 	endCertain bool
 }
 
@@ -203,7 +204,12 @@ func newFinder(r *rand.Rand) *finder { return &finder{before: newSide(), after: 
 func (f *finder) edit(before, after *v1alpha1.APIKey, spec *v1alpha1.ProtectedAPISpec) {
 	f.before.hold(before, spec)
 	f.after.hold(after, spec)
-	f.endCertain = after.Spec.ExpiresAt != nil || len(after.Status.Keys) > 0
+	f.endCertain = after.Spec.ExpiresAt != nil || delivered(after)
+}
+
+// delivered holds where a version is the current one.
+func delivered(k *v1alpha1.APIKey) bool {
+	return slices.ContainsFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent })
 }
 
 // find returns a request that the edit opens, "" if there is none, and whether the key
@@ -293,12 +299,13 @@ func (f *finder) proves(v variant, sh shape, when at) auth.Reason {
 	if !before.OK() {
 		return ""
 	}
-	// Only the default API needs this: of any other, a binding proves the same.
-	if a, b := before.Key, after.Key; v.api.Name == keyring.DefaultAPI && a != nil && b != nil {
-		differs := func(x, y string) bool { return x != "" && x != y }
-		if differs(a.Project, b.Project) || differs(a.OwnerName, b.OwnerName) || differs(a.OwnerEmail, b.OwnerEmail) {
-			return ""
-		}
+	a, b := before.Key, after.Key
+	switch {
+	case a == nil || b == nil: // a public route, where the upstream is told of nobody
+	case a.OwnerName != b.OwnerName, a.OwnerEmail != b.OwnerEmail:
+		return ""
+	case a.Project != "" && a.Project != b.Project: // without one it is of every project
+		return ""
 	}
 	return auth.Allowed
 }

@@ -40,13 +40,64 @@ func TestWideningBeforeIssue(t *testing.T) {
 	}
 }
 
-// TestWideningOfPending: a first key that nobody has may be dropped yet, and then a
-// Secret is adopted.
+// TestWideningOfPending: a key that nobody has had may be dropped yet: then a Secret is
+// adopted, or the key issued anew, with the API's defaults as they would be resolved now.
 func TestWideningOfPending(t *testing.T) {
-	before, after := keysOfRow(wideningRow{after: keySpec{Secret: &v1alpha1.SecretTemplate{Name: "other"}}}, true)
-	before.Status.Keys[0].Phase = v1alpha1.KeyPending
-	if got := widening(before, after, policyFor(t, apiOf(apiSpec{})), editedAt); !got.any() {
-		t.Error("another Secret opens nothing")
+	const (
+		prolonged = "spec.expiresAt: the key ends on 2026-11-03T10:41:07Z instead of 2026-11-03T10:40:07Z"
+		atAll     = "spec.expiresAt: the key ends on 2026-11-03T10:40:07Z instead of 2026-11-03T09:42:07Z"
+		later     = "spec.expiresAt: the key ends on 2026-11-03T11:41:07Z instead of 2026-11-03T10:42:07Z"
+	)
+	for _, row := range []struct {
+		wideningRow
+		effective *v1alpha1.EffectiveDefaults
+		delivered [2]opened // what it and its opposite open once it is Current
+	}{
+		{
+			wideningRow: wideningRow{
+				name: "the Secret", after: keySpec{Secret: &v1alpha1.SecretTemplate{Name: "other"}},
+				wide:   opens(everything, "spec.secret.name: a key in that Secret would be adopted"),
+				narrow: opens(everything, "spec.secret.name: a key in that Secret would be adopted"),
+			},
+		},
+		{
+			wideningRow: wideningRow{
+				name: "more, though the default end has passed", before: keySpec{Scopes: []v1alpha1.Scope{"a"}}, after: keySpec{Scopes: []v1alpha1.Scope{"a", "b"}},
+				wide: opens([]string{"b"}, "spec.scopes: b is added"),
+			},
+			effective: &v1alpha1.EffectiveDefaults{ExpiresAt: inTime(-time.Second)},
+		},
+		{
+			wideningRow: wideningRow{
+				name: "no own end any more, where the default one is earlier, but later if it is issued anew", before: keySpec{ExpiresAt: inTime(59 * time.Minute)}, api: defaults("1h", nil),
+				wide: opens(everything, prolonged), narrow: opens(everything, atAll),
+			},
+			effective: &v1alpha1.EffectiveDefaults{ExpiresAt: inTime(time.Minute)}, delivered: [2]opened{{}, opens(everything, atAll)},
+		},
+		{
+			wideningRow: wideningRow{
+				name: "an own end before the default one, but later if it is issued anew", after: keySpec{ExpiresAt: inTime(61 * time.Minute)}, api: defaults("1h", nil),
+				wide:   opens(everything, "spec.expiresAt: the key ends on 2026-11-03T10:42:07Z instead of 2026-11-03T10:41:07Z"),
+				narrow: opens(everything, later),
+			},
+			effective: &v1alpha1.EffectiveDefaults{ExpiresAt: inTime(2 * time.Hour)}, delivered: [2]opened{{}, opens(everything, later)},
+		},
+	} {
+		for _, phase := range []v1alpha1.KeyPhase{v1alpha1.KeyPending, v1alpha1.KeySuperseded, v1alpha1.KeyRetiring, v1alpha1.KeyCurrent} {
+			before, after := keysOfRow(row.wideningRow, true)
+			for _, k := range []*v1alpha1.APIKey{before, after} {
+				k.Status.Keys[0].Phase, k.Status.Effective = phase, row.effective
+			}
+			want := [2]opened{row.wide, row.narrow}
+			if phase == v1alpha1.KeyCurrent {
+				want = row.delivered
+			}
+			api := policyFor(t, apiOf(row.api))
+			got := [2]opened{widening(before, after, api, editedAt), widening(after, before, api, editedAt)}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(opened{})); diff != "" {
+				t.Errorf("%s, %s (-want +got)\n%s", row.name, phase, diff)
+			}
+		}
 	}
 }
 
@@ -65,29 +116,33 @@ func TestWideningOfIssued(t *testing.T) {
 	}
 }
 
-// TestWideningOfUnknownAPI: whatever it may turn out to be counts.
+// TestWideningOfUnknownAPI: all that is more counts, and what only takes away is let
+// through, whatever the API may turn out to ask for.
 func TestWideningOfUnknownAPI(t *testing.T) {
 	for _, row := range []wideningRow{
 		{name: "nothing", before: keySpec{DisplayName: "Shop"}},
 		{
 			name: "no scopes are nothing before, and everything after", before: keySpec{Scopes: []v1alpha1.Scope{"a"}},
-			wide:   opens(everything, "spec.scopes: * is added", "spec.scopes: conditions of the API may ask for how they are now"),
-			narrow: opens([]string{"a"}, "spec.scopes: a is added", "spec.scopes: conditions of the API may ask for how they are now"),
+			wide:   opens(everything, "spec.scopes: * is added"),
+			narrow: opens([]string{"a"}, "spec.scopes: a is added"),
 		},
+		{name: "fewer scopes", before: keySpec{Scopes: []v1alpha1.Scope{"a"}}, after: keySpec{Scopes: []v1alpha1.Scope{"b", "a"}}, wide: opens([]string{"b"}, "spec.scopes: b is added")},
+		{name: "their order", before: keySpec{Scopes: []v1alpha1.Scope{"a", "b"}}, after: keySpec{Scopes: []v1alpha1.Scope{"b", "a"}}},
+		{name: "a wildcard", before: keySpec{Scopes: []v1alpha1.Scope{"f:x"}}, after: keySpec{Scopes: []v1alpha1.Scope{"f:*"}}, wide: opens([]string{"f:*"}, "spec.scopes: f:* is added")},
+		{name: "project", before: keySpec{Project: "p1"}, wide: opens(everything, "spec.project: it is unset")},
+		{name: "attribute", before: keySpec{Attributes: map[string]v1alpha1.AttributeValue{"a": "1"}}, wide: opens(everything, "spec.attributes.a: it is unset")},
 		{
-			name: "project", before: keySpec{Project: "p1"},
-			wide: opens(everything, "spec.project: it is unset"), narrow: opens(everything, "spec.project: it is set, and the API may ask for it"),
+			name: "owner", before: keySpec{Owner: &v1alpha1.Owner{Name: "Ann"}},
+			wide: opens(everything, "spec.owner.name: it is unset"), narrow: opens(everything, "spec.owner.name: it is set, and the upstream is told"),
 		},
 		{name: "fewer addresses", after: keySpec{AllowedIPs: []v1alpha1.IPBlock{"10.0.0.1"}}, narrow: opens(everything, "spec.allowedIPs: every address is let in")},
 		{
 			name: "an end", before: keySpec{ExpiresAt: inTime(time.Hour)},
-			wide:   opens(everything, "spec.expiresAt: the key never ends instead of 2026-11-03T10:41:07Z"),
-			narrow: opens(everything, "spec.expiresAt: it may be after the API's default, which isn't known"),
+			wide: opens(everything, "spec.expiresAt: the key never ends instead of 2026-11-03T10:41:07Z"),
 		},
 		{
 			name: "a limit", before: keySpec{RateLimit: fixed(1, "1h")},
-			wide:   opens(everything, "spec.rateLimit: there is none any more"),
-			narrow: opens(everything, "spec.rateLimit: it may be above the API's default, which isn't known"),
+			wide: opens(everything, "spec.rateLimit: there is none any more"),
 		},
 		{name: "suspend", after: keySpec{State: "Suspended"}, narrow: opens(everything, "spec.state: it is resumed")},
 	} {

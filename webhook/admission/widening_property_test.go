@@ -28,6 +28,9 @@ type apiUnderTest struct {
 	policy           *policyOf
 	base             variant
 	scopes, bindings []variant
+	// plain is the API without all that may deny a key for what it has or lacks but its
+	// scopes, and that may fill it up.
+	plain *apiUnderTest
 }
 
 func randomAPIs(t *testing.T, n int) []*apiUnderTest {
@@ -35,15 +38,31 @@ func randomAPIs(t *testing.T, n int) []*apiUnderTest {
 	r := rand.New(rand.NewPCG(5, 1))
 	all := make([]*apiUnderTest, n)
 	for i := range all {
-		a := &apiUnderTest{}
-		if i%10 > 0 {
-			a.declared = randomAPI(r, i%20 == 1)
+		if i%10 == 0 {
+			all[i] = underTest(t, nil)
+			continue
 		}
-		a.policy = policyFor(t, a.declared)
-		a.base, a.scopes, a.bindings = variantsOf(a.declared)
-		all[i] = a
+		declared := randomAPI(r, i%20 == 1)
+		all[i] = underTest(t, declared)
+		all[i].plain = underTest(t, undemanding(declared))
 	}
 	return all
+}
+
+func underTest(t *testing.T, declared *v1alpha1.ProtectedAPI) *apiUnderTest {
+	t.Helper()
+	a := &apiUnderTest{declared: declared, policy: policyFor(t, declared)}
+	a.base, a.scopes, a.bindings = variantsOf(declared)
+	return a
+}
+
+func undemanding(p *v1alpha1.ProtectedAPI) *v1alpha1.ProtectedAPI {
+	out := p.DeepCopy()
+	out.Spec.Conditions, out.Spec.KeyDefaults = nil, nil
+	for i := range out.Spec.Bindings {
+		out.Spec.Bindings[i].IfKeyHas = new(true)
+	}
+	return out
 }
 
 func policyFor(t *testing.T, p *v1alpha1.ProtectedAPI) *policyOf {
@@ -59,10 +78,13 @@ func policyFor(t *testing.T, p *v1alpha1.ProtectedAPI) *policyOf {
 }
 
 // TestWideningIsWhatVerdictsProve makes random edits and looks for a request that
-// passes after one and didn't before, or reached the upstream as somebody else's.
+// passes after one and didn't before, or reached the upstream as somebody else's: with
+// another owner, or another project, unless it had none. Of a key that nobody has had it
+// looks at both what may become of it: its version stays, or is dropped and issued anew.
 //
-//   - Where there is one, admission must say that the edit widens: whatever the API, and
-//     also where admission doesn't know it.
+//   - Where there is one, admission must say that the edit widens.
+//   - Where admission doesn't know the API, it must say so if there is one that needs
+//     neither conditions nor defaults, nor a binding that asks for what a key lacks.
 //   - Where the key is out of use after the edit, admission must say that it doesn't.
 //   - Where admission says so of an API that it knows, there must be one, but for APIs
 //     with conditions, of which nobody can say what they let pass, for keys that open
@@ -105,14 +127,15 @@ func checkEdit(t *testing.T, f *finder, api *apiUnderTest) (exact, widens bool) 
 	if one(r, 40) {
 		after.Status, before = v1alpha1.APIKeyStatus{}, nil
 	}
-	f.edit(before, after, specOf(api))
-	request, opens := f.search(api, before, after)
+	request, opens := f.prove(api, before, after)
 	says := widening(before, after, api.policy, editedAt)
 	if request != "" && !says.any() {
 		fail(t, "admission lets it through", before, after, api, request, says)
 	}
 	if unknown := widening(before, after, nil, editedAt); request != "" && !unknown.any() && api.declared != nil {
-		fail(t, "admission, which doesn't know the API, lets it through", before, after, api, request, unknown)
+		if found, _ := f.prove(api.plain, before, after); found != "" {
+			fail(t, "admission, which doesn't know the API, lets it through", before, after, api.plain, found, unknown)
+		}
 	}
 	if says.any() && f.over(api.base) {
 		fail(t, "admission says that it widens, but the key is out of use", before, after, api, "none", says)
@@ -146,6 +169,19 @@ func specOf(a *apiUnderTest) *v1alpha1.ProtectedAPISpec {
 		return nil
 	}
 	return &a.declared.Spec
+}
+
+// prove looks for a request that the edit opens, whatever becomes of the key.
+func (f *finder) prove(api *apiUnderTest, before, after *v1alpha1.APIKey) (request string, opens bool) {
+	f.edit(before, after, specOf(api))
+	if request, opens = f.search(api, before, after); request != "" || before == nil || len(before.Status.Keys) == 0 || delivered(before) {
+		return request, opens
+	}
+	before, after = before.DeepCopy(), after.DeepCopy()
+	before.Status, after.Status = v1alpha1.APIKeyStatus{}, v1alpha1.APIKeyStatus{}
+	f.edit(before, after, specOf(api))
+	request, again := f.search(api, before, after)
+	return request, opens || again
 }
 
 // search looks at the API as it is and at its variants, at those that have nothing to

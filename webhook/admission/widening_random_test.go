@@ -123,7 +123,8 @@ var fieldEdits = []func(*rand.Rand, *v1alpha1.APIKeySpec){
 }
 
 // randomKey is an APIKey of an API, nil being the default one. One in four has no key
-// yet, so that the API's defaults are still to be resolved.
+// yet, so that the API's defaults are still to be resolved, and of the others one in
+// three has none that was delivered, so that they may be resolved again.
 func randomKey(r *rand.Rand, api *v1alpha1.ProtectedAPI) *v1alpha1.APIKey {
 	k := &v1alpha1.APIKey{}
 	k.Namespace, k.Name, k.UID, k.CreationTimestamp = "team", "integration", "uid", metav1.NewTime(editedAt.Add(-30*time.Minute))
@@ -143,6 +144,9 @@ func randomKey(r *rand.Rand, api *v1alpha1.ProtectedAPI) *v1alpha1.APIKey {
 		k.Status.Keys = issuedVersions()
 		if one(r, 4) {
 			k.Status.Effective = &v1alpha1.EffectiveDefaults{ExpiresAt: randomEnd(r), RateLimit: randomRate(r)}
+		}
+		if one(r, 3) {
+			k.Status.Keys[0].Phase = pick(r, []v1alpha1.KeyPhase{v1alpha1.KeyPending, v1alpha1.KeySuperseded, v1alpha1.KeyRetiring})
 		}
 	}
 	return k

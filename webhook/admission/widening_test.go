@@ -164,11 +164,17 @@ func TestWidening(t *testing.T) {
 		},
 		{
 			name: "owner", before: keySpec{Owner: &v1alpha1.Owner{Name: "Ann", Email: "ann@x.example"}}, after: keySpec{Owner: &v1alpha1.Owner{Name: "Bob"}},
-			wide: opens(everything, "spec.owner.name: it is changed", "spec.owner.email: it is unset"), narrow: opens(everything, "spec.owner.name: it is changed"),
+			wide:   opens(everything, "spec.owner.name: it is changed", "spec.owner.email: it is unset"),
+			narrow: opens(everything, "spec.owner.name: it is changed", "spec.owner.email: it is set, and the upstream is told"),
 		},
 		{
 			name: "owner bound", after: keySpec{Owner: &v1alpha1.Owner{Email: "ann@x.example"}}, api: binding("owner.email", false),
-			wide: opens(everything, "spec.owner.email: it is set, and the API may ask for it"), narrow: opens(everything, "spec.owner.email: it is unset"),
+			wide: opens(everything, "spec.owner.email: it is set, and the upstream is told"), narrow: opens(everything, "spec.owner.email: it is unset"),
+		},
+		{
+			name: "owner, of whom nothing asks", after: keySpec{Owner: &v1alpha1.Owner{Name: "Ann", Email: "ann@x.example"}},
+			wide:   opens(everything, "spec.owner.name: it is set, and the upstream is told", "spec.owner.email: it is set, and the upstream is told"),
+			narrow: opens(everything, "spec.owner.name: it is unset", "spec.owner.email: it is unset"),
 		},
 		{
 			name: "more at once, in the order of the spec",
@@ -179,7 +185,7 @@ func TestWidening(t *testing.T) {
 			after: keySpec{Project: "p2", Scopes: ab},
 			wide: opens([]string{"a", "b"}, "spec.project: it is changed", "spec.owner.name: it is unset", "spec.scopes: a is added", "spec.allowedIPs: every address is let in",
 				"spec.rateLimit: there is none any more", "spec.expiresAt: the key never ends instead of 2026-11-03T10:41:07Z"),
-			narrow: opens([]string{"b"}, "spec.project: it is changed"),
+			narrow: opens([]string{"b"}, "spec.project: it is changed", "spec.owner.name: it is set, and the upstream is told"),
 		},
 		{
 			name: "what is for people, and how the Secret looks",
@@ -240,7 +246,8 @@ func TestWideningOfScopes(t *testing.T) {
 // TestWideningUnderConditions: they may ask for anything that they can read.
 func TestWideningUnderConditions(t *testing.T) {
 	api := policyFor(t, apiOf(meeting("request.method == 'GET'")))
-	const asks, set = "spec.scopes: conditions of the API may ask for how they are now", ": it is set, and the API may ask for it"
+	const asks = "spec.scopes: conditions of the API may ask for how they are now"
+	const set, told = ": it is set, and the API may ask for it", ": it is set, and the upstream is told"
 	for _, row := range []wideningRow{
 		{
 			name: "scopes", before: keySpec{Scopes: []v1alpha1.Scope{"a"}}, after: keySpec{Scopes: []v1alpha1.Scope{"a", "b"}},
@@ -258,7 +265,7 @@ func TestWideningUnderConditions(t *testing.T) {
 		{
 			name: "owner", before: keySpec{Owner: &v1alpha1.Owner{Name: "Ann", Email: "ann@x.example"}},
 			wide:   opens(everything, "spec.owner.name: it is unset", "spec.owner.email: it is unset"),
-			narrow: opens(everything, "spec.owner.name"+set, "spec.owner.email"+set),
+			narrow: opens(everything, "spec.owner.name"+told, "spec.owner.email"+told),
 		},
 		{name: "what they can't read", before: keySpec{DisplayName: "Shop"}},
 		{name: "what only allows less", after: keySpec{AllowedIPs: []v1alpha1.IPBlock{"10.0.0.1"}}, narrow: opens(everything, "spec.allowedIPs: every address is let in")},
