@@ -14,6 +14,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/compile"
 )
 
 // apiKeys admits APIKeys.
@@ -35,7 +36,8 @@ func (v apiKeys) ValidateUpdate(ctx context.Context, before, after *v1alpha1.API
 	switch {
 	case equality.Semantic.DeepEqual(before.Spec, after.Spec),
 		!after.DeletionTimestamp.IsZero(),
-		closed(after):
+		after.Spec.State == v1alpha1.DesiredRevoked,
+		suspends(before, after):
 		return nil, nil
 	}
 	return v.admit(ctx, before, after)
@@ -46,10 +48,11 @@ func (apiKeys) ValidateDelete(context.Context, *v1alpha1.APIKey) (admission.Warn
 	return nil, nil
 }
 
-// closed holds for an APIKey whose edits aren't admitted but let through, see
-// ValidateUpdate.
-func closed(k *v1alpha1.APIKey) bool {
-	return k.Spec.State == v1alpha1.DesiredSuspended || k.Spec.State == v1alpha1.DesiredRevoked
+// suspends holds for an edit that suspends and changes nothing else.
+func suspends(before, after *v1alpha1.APIKey) bool {
+	spec := *before.Spec.DeepCopy()
+	spec.State = v1alpha1.DesiredSuspended
+	return equality.Semantic.DeepEqual(spec, after.Spec)
 }
 
 // admit asks first who may. Nobody else is told of the API, or of what else is in the
@@ -74,8 +77,8 @@ func (v *Validators) admit(ctx context.Context, before, after *v1alpha1.APIKey) 
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && closed(before) && opens.any() {
-		before = nil // nobody has looked at it since it was
+	if before != nil && resumes(before, after) && opens.any() {
+		before = nil // it may have been made before its API had these rules
 	}
 	problems := brought(before, after, api, opens, now)
 	if err := asked.mayGrant(ctx, api, problems); err != nil {
@@ -109,19 +112,32 @@ func (v *Validators) neighbours(ctx context.Context, before, after *v1alpha1.API
 	return n, nil
 }
 
-// opening is what an edit opens. A new APIKey counts as if it were in use: also one that
-// is suspended or at its end claims its key and its Secret, and makes an older one that
-// is known by its hash only give way.
+// opening is what an edit opens, now or once the key is in use again: whoever resumes
+// or prolongs it, a pipeline say, may not look at what others have edited meanwhile, and
+// has the right to. A new APIKey claims its key and its Secret at once, and makes an
+// older one that is known by its hash only give way.
 func opening(before, after *v1alpha1.APIKey, api *policyOf, now time.Time) opened {
+	if o := widening(before, after, api, now); o.any() || after.Spec.State == v1alpha1.DesiredRevoked {
+		return o
+	}
 	if before != nil {
-		return widening(before, after, api, now)
+		before = inUse(before, after, now)
 	}
-	used := *after
-	used.Spec.State = v1alpha1.DesiredActive
-	if end := used.Spec.ExpiresAt; end != nil && !now.Before(end.Time) {
-		used.Spec.ExpiresAt = nil
+	return widening(before, inUse(after, after, now), api, now)
+}
+
+// inUse is an APIKey that isn't suspended nor, if the edited one is, at its end.
+func inUse(k, edited *v1alpha1.APIKey, now time.Time) *v1alpha1.APIKey {
+	out := *k
+	out.Spec.State = v1alpha1.DesiredActive
+	if end := compile.EndOf(edited); end != nil && !now.Before(end.Time) {
+		out.Spec.ExpiresAt = &metav1.Time{Time: now.AddDate(100, 0, 0)}
 	}
-	return widening(nil, &used, api, now)
+	return &out
+}
+
+func resumes(before, after *v1alpha1.APIKey) bool {
+	return before.Spec.State == v1alpha1.DesiredSuspended && after.Spec.State != v1alpha1.DesiredSuspended
 }
 
 // unknown is the answer where it can't be told: refused, and worth another try.

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -169,7 +170,33 @@ func TestRights(t *testing.T) {
 	}, {
 		name: "new and revoked", after: "{scopes: ['*'], state: Revoked}", want: allowedSilently,
 	}, {
-		name: "edited, ended long ago: opens nothing", with: billoget, before: longAgo(reads), after: longAgo("scopes: ['*']"), status: issued, want: allowedSilently,
+		name: "widened, ended long ago: as if it were in use", with: billoget, before: longAgo(reads), after: longAgo("scopes: ['*']"), status: issued,
+		want: outcome{
+			code:    403,
+			message: `spec.scopes: * is added. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`,
+			asked:   []string{issue, blanket},
+		},
+	}, {
+		name: "narrowed, ended long ago", with: billoget, before: longAgo("scopes: ['*']"), after: longAgo(reads), status: issued, want: allowedSilently,
+	}, {
+		name: "ended and narrowed", with: billoget, before: of("scopes: ['*']"), after: longAgo(reads), status: issued, want: allowedSilently,
+	}, {
+		name: "widened while suspended: as if it were in use", with: billoget, before: of(reads + ", state: Suspended"), after: of("scopes: ['*'], state: Suspended"), status: issued, has: "issue billoget, scopes",
+		want: outcome{code: 200, asked: []string{issue, blanket}},
+	}, {
+		name: "suspended and widened, by nobody", with: billoget, before: of(reads), after: of("scopes: ['*'], state: Suspended"), status: issued,
+		want: outcome{
+			code:    403,
+			message: `spec.scopes: * is added. Missing: verb issue on protectedapis.apikey-operator.dev "billoget", protectedapis.apikey-operator.dev/scopes "billoget:*" in namespace "apis"`,
+			asked:   []string{issue, blanket},
+		},
+	}, {
+		name: "its end taken out while suspended, by nobody", with: billoget, before: of(reads + ", state: Suspended"), after: strings.Replace(of(reads+", state: Suspended"), "expiresAt: ", "description: ", 1), status: issued,
+		want: outcome{code: 403, message: `spec.expiresAt: the key never ends instead of 2027-01-01T00:00:00Z. ` + strings.TrimPrefix(missesRead, "spec: the APIKey is new. "), asked: []string{issue, blanket}},
+	}, {
+		name: "narrowed while suspended", with: billoget, before: of("scopes: ['*'], state: Suspended"), after: of(reads + ", state: Suspended"), status: issued, want: allowedSilently,
+	}, {
+		name: "revoked and widened: it never comes back", with: billoget, before: of(reads), after: of("scopes: ['*'], state: Revoked"), status: issued, want: allowedSilently,
 	}, {
 		name: "prolonged, ended long ago", with: billoget, before: longAgo("scopes: [READ_BUDGETS, WRITE_BUDGETS]"), after: of(reads), status: issued, has: "issue billoget",
 		want: outcome{

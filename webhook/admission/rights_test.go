@@ -149,16 +149,20 @@ func (w *world) issuers() {
 	want(t, apply(), "") // what is as declared needs no right
 }
 
-// resumed is looked at in full: nobody did as long as it was suspended.
+// resumed takes rights, and so does what would be open once it is: a pipeline that
+// resumes it may have them, and not look.
 func (w *world) resumed() {
 	ctx, t := w.Context(), w.T
 	k := w.key("resumed", "READ")
 	k.Spec.State = v1alpha1.DesiredSuspended
 	w.must(w.admin.Create(ctx, k))
-	want(t, patch(ctx, w.as("rita"), k, `{"spec":{"scopes":["WRITE","NOTHING"]}}`), "")
+	want(t, patch(ctx, w.as("rita"), k, `{"spec":{"scopes":["WRITE"]}}`), forbidden, `"billoget:WRITE"`)
+	want(t, patch(ctx, w.as("paul"), k, `{"spec":{"scopes":["WRITE","NOTHING"]}}`), invalidly, "spec.scopes[1]", `"NOTHING"`)
+	want(t, patch(ctx, w.as("paul"), k, `{"spec":{"scopes":["WRITE"]}}`), "")
 	want(t, patch(ctx, w.as("ivan"), k, `{"spec":{"state":"Active"}}`), forbidden, `"billoget:WRITE"`)
-	want(t, patch(ctx, w.as("paul"), k, `{"spec":{"state":"Active"}}`), invalidly, "spec.scopes[1]", `"NOTHING"`)
-	want(t, patch(ctx, w.as("paul"), k, `{"spec":{"state":"Active","scopes":["WRITE"]}}`), "")
+	want(t, patch(ctx, w.as("paul"), k, `{"spec":{"state":"Active"}}`), "")
+	want(t, patch(ctx, w.as("rita"), k, `{"spec":{"state":"Suspended","scopes":["READ","WRITE"]}}`), forbidden, `"billoget:READ"`)
+	want(t, patch(ctx, w.as("rita"), k, `{"spec":{"expiresAt":"2020-01-01T00:00:00Z","scopes":["READ","WRITE"]}}`), forbidden, `"billoget:READ"`)
 }
 
 // TestNobodyWritesStatus: who may write the status of an APIKey says which raw keys are
@@ -216,11 +220,14 @@ func TestOutage(t *testing.T) {
 	want(t, w.admin.Patch(ctx, p, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"plainHTTP":"Deny"}}`))), down, says)
 
 	for _, change := range []string{
-		`{"metadata":{"labels":{"a":"b"}}}`, `{"spec":{"state":"Suspended"}}`, `{"spec":{"displayName":"Shop"}}`, `{"spec":{"state":"Revoked"}}`,
+		`{"metadata":{"labels":{"a":"b"}}}`, `{"spec":{"state":"Suspended"}}`,
 	} {
 		want(t, patch(ctx, w.admin, k, change), "")
 	}
-	want(t, patch(ctx, w.admin, other, `{"spec":{"state":"Revoked"}}`), "")
+	want(t, patch(ctx, w.admin, k, `{"spec":{"displayName":"Shop"}}`), down, says)
+	want(t, patch(ctx, w.admin, other, `{"spec":{"state":"Suspended","displayName":"Shop"}}`), down, says)
+	want(t, patch(ctx, w.admin, k, `{"spec":{"state":"Revoked"}}`), "")
+	want(t, patch(ctx, w.admin, other, `{"spec":{"state":"Revoked","displayName":"Shop"}}`), "")
 	w.must(w.admin.Get(ctx, client.ObjectKeyFromObject(k), k))
 	k.Status.ObservedGeneration = k.Generation
 	want(t, w.admin.Status().Update(ctx, k), "")
