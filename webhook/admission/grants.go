@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,9 +162,20 @@ func (g grant) refusal(user string, o opened, missing []Right, a answers) string
 		bound = fmt.Sprintf(" (not more than %d rights are asked for at once: name fewer scopes, or get the right to \"*\")", maxReviews)
 	}
 	return fmt.Sprintf("it opens what user %q may not grant: %s. Missing: verb %s on %s in namespace %q%s. "+
-		"Way out: whoever may grant it creates the APIKey, or gives the right: "+
-		"kubectl create role issue-%s --namespace=%s --verb=%s --resource=%s %s, and a RoleBinding to it; "+
+		"Way out: whoever may grant it creates the APIKey, or gives the right: %s; "+
 		"for all APIs of the namespace bind ClusterRole apikey-operator-issuer there",
 		user, strings.Join(o.why, "; "), verbIssue, strings.Join(rights, ", "), g.namespace, bound,
-		g.api, g.namespace, verbIssue, strings.Join(slices.Compact(resources), ","), strings.Join(names, " "))
+		g.commands(user, strings.Join(slices.Compact(resources), ","), strings.Join(names, " ")))
+}
+
+// commands give the rights, each time under a name of their own.
+func (g grant) commands(user, resources, names string) string {
+	sum := sha256.Sum256([]byte(user + " " + resources + " " + names))
+	name := fmt.Sprintf("issue-%s-%x", g.api[:min(len(g.api), 200)], sum[:3])
+	who := "--user='" + strings.ReplaceAll(user, "'", `'\''`) + "'"
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		who = "--serviceaccount=" + account
+	}
+	return fmt.Sprintf("kubectl create role %s --namespace=%s --verb=%s --resource=%s %s, and then kubectl create rolebinding %s --namespace=%s --role=%s %s",
+		name, g.namespace, verbIssue, resources, names, name, g.namespace, name, who)
 }

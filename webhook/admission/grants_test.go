@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,8 @@ import (
 func TestRefusal(t *testing.T) {
 	o := opens([]string{"READ", "customers:*"}, "spec.scopes: READ, customers:* are added", "spec.expiresAt: the key never ends")
 	const start = `it opens what user "jane" may not grant: spec.scopes: READ, customers:* are added; spec.expiresAt: the key never ends. Missing: verb issue on `
-	const way = ` in namespace "apis". Way out: whoever may grant it creates the APIKey, or gives the right: kubectl create role issue-billoget --namespace=apis --verb=issue `
-	const end = `, and a RoleBinding to it; for all APIs of the namespace bind ClusterRole apikey-operator-issuer there`
+	const way = ` in namespace "apis". Way out: whoever may grant it creates the APIKey, or gives the right: kubectl create role issue-billoget-HASH --namespace=apis --verb=issue `
+	const end = `, and then kubectl create rolebinding issue-billoget-HASH --namespace=apis --role=issue-billoget-HASH --user='jane'; for all APIs of the namespace bind ClusterRole apikey-operator-issuer there`
 	for _, row := range []struct {
 		name, has, want string
 	}{{
@@ -42,10 +43,31 @@ func TestRefusal(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			spec := declaring("READ", "customers:read", "customers:write")
 			err := askAll(t, &rights{has: row.has}, o, &spec)
-			if got := strings.TrimPrefix(err.Error(), `apikeys.apikey-operator.dev "key" is forbidden: `); got != row.want {
+			got := strings.TrimPrefix(err.Error(), `apikeys.apikey-operator.dev "key" is forbidden: `)
+			if name := regexp.MustCompile(`issue-billoget-[0-9a-f]{6}`).FindString(got); strings.ReplaceAll(got, name, "issue-billoget-HASH") != row.want {
 				t.Errorf("got\n%s\nwant\n%s", got, row.want)
 			}
 		})
+	}
+}
+
+// TestCommands: those for another person, or other scopes, don't stand in the way of
+// those that were run before.
+func TestCommands(t *testing.T) {
+	g := grant{namespace: "apis", api: "billoget"}
+	names := map[string]bool{}
+	for _, user := range []string{"jane", "joe", "o'neil", "system:serviceaccount:gitops:flux"} {
+		for _, scope := range []string{"READ", "WRITE"} {
+			names[strings.Fields(g.commands(user, "r", scope))[3]] = true
+		}
+	}
+	if len(names) != 8 {
+		t.Errorf("got names %v, want 8 different ones", names)
+	}
+	for user, want := range map[string]string{"o'neil": ` --user='o'\''neil'`, "system:serviceaccount:gitops:flux": " --serviceaccount=gitops:flux"} {
+		if got := g.commands(user, "r", "n"); !strings.HasSuffix(got, want) {
+			t.Errorf("got %s, want it to end with %s", got, want)
+		}
 	}
 }
 
