@@ -22,19 +22,8 @@ import (
 // shipped roles, a real API server, real proxies. They share one stack and run
 // one after the other.
 func TestWhole(t *testing.T) {
-	for _, p := range []parts.Part{parts.Envoy, parts.Nginx, parts.APIServer, parts.Etcd, parts.ControllerManager, parts.Kubectl} {
-		parts.Need(t, p)
-	}
 	dir := t.TempDir()
-	s, err := stack.Start(t.Context(), stack.Options{Dir: dir, Progress: t.Logf, Audit: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := startStack(t, stack.Options{Dir: dir, Progress: t.Logf, Audit: true})
 	w := &whole{Stack: s, raw: map[string]string{}}
 	t.Cleanup(func() {
 		if t.Failed() { // the folder goes with the test
@@ -72,6 +61,25 @@ func TestWhole(t *testing.T) {
 	} {
 		t.Run(step.name, func(t *testing.T) { step.test(t, w) })
 	}
+}
+
+// startStack starts a stack that ends with the test. Without the parts that it takes
+// the test is skipped.
+func startStack(t testing.TB, o stack.Options) *stack.Stack {
+	t.Helper()
+	for _, p := range []parts.Part{parts.Envoy, parts.Nginx, parts.APIServer, parts.Etcd, parts.ControllerManager, parts.Kubectl} {
+		parts.Need(t, p)
+	}
+	s, err := stack.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 // whole is the stack with every raw key that was seen.

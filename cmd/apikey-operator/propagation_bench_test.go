@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/hack/parts"
 	"github.com/apikey-operator/apikey-operator/hack/stack"
 )
 
@@ -25,18 +24,7 @@ import (
 //
 //	go test -run '^$' -bench Propagation -benchtime 200x ./cmd/apikey-operator
 func BenchmarkPropagation(b *testing.B) {
-	for _, p := range []parts.Part{parts.Envoy, parts.Nginx, parts.APIServer, parts.Etcd, parts.ControllerManager, parts.Kubectl} {
-		parts.Need(b, p)
-	}
-	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir(), Progress: b.Logf})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
+	s := startStack(b, stack.Options{Dir: b.TempDir(), Progress: b.Logf})
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		b.Fatal(err)

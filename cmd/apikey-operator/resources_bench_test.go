@@ -35,15 +35,7 @@ func BenchmarkResources(b *testing.B) {
 			b.Fatal("RESOURCES_KEYS: ", err)
 		}
 	}
-	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
+	s := startStack(b, stack.Options{Dir: b.TempDir()})
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 )
 
@@ -37,9 +38,6 @@ func strong(raw key.Raw) error {
 	return nil
 }
 
-// hashed is the digest of a key that is known by its hash.
-func hashed(e *v1alpha1.ExistingKey) string { return "sha256:" + e.SHA256 }
-
 // acceptHash accepts a key of which only the digest is known: somebody holds it
 // already, and nothing is to be delivered.
 func (d *decision) acceptHash() Plan {
@@ -62,7 +60,7 @@ func (d *decision) duplicateMessage() string {
 func (r *Reconciler) givenKey(ctx context.Context, k *v1alpha1.APIKey, format key.Format) (Given, key.Raw, error) {
 	e := k.Spec.ExistingKey
 	if e.SHA256 != "" {
-		return Given{Digest: hashed(e), Hashed: true}, key.Raw{}, nil
+		return Given{Digest: compile.HashDigest(e), Hashed: true}, key.Raw{}, nil
 	}
 	s, err := r.secret(ctx, k.Namespace, e.SecretKeyRef.Name)
 	if err != nil {
@@ -201,7 +199,7 @@ func (r *Reconciler) observeExisting(ctx context.Context, o *Observed, s *secret
 }
 
 // currentOf is an APIKey's current key version, nil if there is none.
-func currentOf(k *v1alpha1.APIKey) *v1alpha1.KeyVersion { return currentIn(k.Status.Keys) }
+func currentOf(k *v1alpha1.APIKey) *v1alpha1.KeyVersion { return policy.Current(k.Status.Keys) }
 
 // orphaned reports whether a Secret says that it was made for an APIKey of this
 // name, and that nobody owns it.

@@ -29,7 +29,8 @@ func SecretName(k *v1alpha1.APIKey) string {
 	return k.Name
 }
 
-func entryName(k *v1alpha1.APIKey) string {
+// SecretEntry is the entry of that Secret that holds the raw key.
+func SecretEntry(k *v1alpha1.APIKey) string {
 	if k.Spec.Secret != nil && k.Spec.Secret.Entry != "" {
 		return k.Spec.Secret.Entry
 	}
@@ -62,7 +63,7 @@ func desiredSecret(k *v1alpha1.APIKey, i issued, existing *corev1.Secret) (*core
 }
 
 func desiredData(k *v1alpha1.APIKey, i issued) (map[string][]byte, error) {
-	data := map[string][]byte{entryName(k): []byte(i.raw.Reveal())}
+	data := map[string][]byte{SecretEntry(k): []byte(i.raw.Reveal())}
 	if k.Spec.Secret == nil {
 		return data, nil
 	}
@@ -119,7 +120,7 @@ func setMetadata(k *v1alpha1.APIKey, i issued, s *corev1.Secret) {
 	labels[v1alpha1.LabelAPIKeyUID] = string(k.UID)
 	annotations[v1alpha1.AnnotationAPIKey] = k.Name
 	annotations[v1alpha1.AnnotationDigest] = i.raw.Digest().String()
-	annotations[v1alpha1.AnnotationEntry] = entryName(k)
+	annotations[v1alpha1.AnnotationEntry] = SecretEntry(k)
 	annotations[v1alpha1.AnnotationIssuedAt] = i.at.UTC().Format(time.RFC3339)
 	delete(annotations, v1alpha1.AnnotationApplied)
 	if b, err := json.Marshal(now); err == nil && string(b) != "{}" {
@@ -192,7 +193,7 @@ func ownership(k *v1alpha1.APIKey, s *corev1.Secret) Ownership {
 // wants it.
 func rawIn(k *v1alpha1.APIKey, s *corev1.Secret) key.Raw {
 	var found key.Raw
-	for _, entry := range []string{entryName(k), s.Annotations[v1alpha1.AnnotationEntry]} {
+	for _, entry := range []string{SecretEntry(k), s.Annotations[v1alpha1.AnnotationEntry]} {
 		if raw := key.NewRaw(string(s.Data[entry])); raw.InBounds() {
 			if found = raw; knows(k, raw.Digest().String()) {
 				return raw

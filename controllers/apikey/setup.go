@@ -24,15 +24,18 @@ import (
 const (
 	// IndexAPI is the name of the index of APIKeys by the API that they open.
 	IndexAPI = "spec.apiRef"
+	// IndexSecret is that of APIKeys by the name of the Secret that they want.
+	IndexSecret = "spec.secret.name"
 	// IndexDigest is that of APIKeys by the digests of their key versions.
 	IndexDigest = "status.keys.digest"
 	// IndexUse is that of APIKeys by how auth servers name those when they report use.
 	IndexUse = "status.keys.digest.beginning"
 )
 
-// indexes are those of the cache that the reconciler reads.
+// indexes are those of the cache that the reconcilers and admission read.
 var indexes = map[string]func(*v1alpha1.APIKey) []string{
 	IndexAPI:    func(k *v1alpha1.APIKey) []string { return []string{compile.APIName(k).String()} },
+	IndexSecret: func(k *v1alpha1.APIKey) []string { return []string{SecretName(k)} },
 	IndexDigest: func(k *v1alpha1.APIKey) []string { return digestsOf(k, func(digest string) string { return digest }) },
 	IndexUse:    func(k *v1alpha1.APIKey) []string { return digestsOf(k, presence.Beginning) },
 }

@@ -232,17 +232,7 @@ func (d *decision) accepted() int {
 	return n
 }
 
-func (d *decision) current() *v1alpha1.KeyVersion { return currentIn(d.status.Keys) }
-
-// currentIn is the current key version, nil if there is none.
-func currentIn(keys []v1alpha1.KeyVersion) *v1alpha1.KeyVersion {
-	for i := range keys {
-		if keys[i].Phase == v1alpha1.KeyCurrent {
-			return &keys[i]
-		}
-	}
-	return nil
-}
+func (d *decision) current() *v1alpha1.KeyVersion { return policy.Current(d.status.Keys) }
 
 // inTarget reports whether the wanted Secret is ours, or an orphan to take over,
 // and holds the current key.

@@ -141,10 +141,13 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 	return out
 }
 
+// HashDigest is the digest of a key that is brought by its hash.
+func HashDigest(e *v1alpha1.ExistingKey) string { return "sha256:" + e.SHA256 }
+
 // ByHash reports whether an APIKey claims a key with nothing but its hash.
 func ByHash(k *v1alpha1.APIKey, digest string) bool {
 	e := k.Spec.ExistingKey
-	return e != nil && e.SHA256 != "" && digest == "sha256:"+e.SHA256
+	return e != nil && e.SHA256 != "" && digest == HashDigest(e)
 }
 
 func state(k *v1alpha1.APIKey) (keyring.State, error) {

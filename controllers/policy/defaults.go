@@ -2,7 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,8 +45,16 @@ func Resolved(k *v1alpha1.APIKey, api *v1alpha1.ProtectedAPISpec, now time.Time)
 
 // Delivered reports whether the current key is one that consumers can have had. A
 // version before that may be dropped, and the key issued anew.
-func Delivered(k *v1alpha1.APIKey) bool {
-	return slices.ContainsFunc(k.Status.Keys, func(v v1alpha1.KeyVersion) bool { return v.Phase == v1alpha1.KeyCurrent })
+func Delivered(k *v1alpha1.APIKey) bool { return Current(k.Status.Keys) != nil }
+
+// Current is the current key version, nil if there is none.
+func Current(keys []v1alpha1.KeyVersion) *v1alpha1.KeyVersion {
+	for i := range keys {
+		if keys[i].Phase == v1alpha1.KeyCurrent {
+			return &keys[i]
+		}
+	}
+	return nil
 }
 
 // EndCertain reports whether a key that has come to its end stays there until somebody

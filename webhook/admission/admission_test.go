@@ -129,7 +129,8 @@ func in(t *testing.T, text string, into any) {
 
 // indexes are those that the controller puts on the cache.
 var indexes = map[string]client.IndexerFunc{
-	apikey.IndexAPI: func(o client.Object) []string { return []string{compile.APIName(o.(*v1alpha1.APIKey)).String()} },
+	apikey.IndexAPI:    func(o client.Object) []string { return []string{compile.APIName(o.(*v1alpha1.APIKey)).String()} },
+	apikey.IndexSecret: func(o client.Object) []string { return []string{apikey.SecretName(o.(*v1alpha1.APIKey))} },
 	apikey.IndexDigest: func(o client.Object) []string {
 		var digests []string
 		for _, v := range o.(*v1alpha1.APIKey).Status.Keys {

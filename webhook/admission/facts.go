@@ -80,13 +80,13 @@ func (v *Validators) readSecret(ctx context.Context, k *v1alpha1.APIKey, n *neig
 		return fmt.Errorf("reading Secret %q: %w", name, err)
 	}
 	var keys v1alpha1.APIKeyList
-	if err := v.Cache.List(ctx, &keys, client.InNamespace(k.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := v.Cache.List(ctx, &keys, client.InNamespace(k.Namespace), client.MatchingFields{apikey.IndexSecret: name}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing APIKeys: %w", err)
 	}
 	for i := range keys.Items {
 		other := &keys.Items[i]
 		leaving := !other.DeletionTimestamp.IsZero() || other.Spec.State == v1alpha1.DesiredRevoked
-		if other.Name != k.Name && !leaving && apikey.SecretName(other) == name {
+		if other.Name != k.Name && !leaving {
 			n.sharer = other.Name
 			return nil
 		}
@@ -101,7 +101,7 @@ func (v *Validators) readExisting(ctx context.Context, k *v1alpha1.APIKey, n *ne
 	if e == nil || len(k.Status.Keys) > 0 {
 		return nil
 	}
-	digest := "sha256:" + e.SHA256
+	digest := compile.HashDigest(e)
 	if e.SecretKeyRef != nil {
 		secret, err := v.importable(ctx, client.ObjectKey{Namespace: k.Namespace, Name: e.SecretKeyRef.Name})
 		if err != nil {

@@ -48,10 +48,8 @@ func warningsOf(k *v1alpha1.APIKey, api apiFacts, now time.Time) []string {
 
 // issuedAt is when the current key of an APIKey was issued, now if there is none yet.
 func issuedAt(k *v1alpha1.APIKey, now time.Time) time.Time {
-	for _, v := range k.Status.Keys {
-		if v.Phase == v1alpha1.KeyCurrent {
-			return v.IssuedAt.Time
-		}
+	if current := policy.Current(k.Status.Keys); current != nil {
+		return current.IssuedAt.Time
 	}
 	return now
 }

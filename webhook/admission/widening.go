@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -311,21 +310,11 @@ func (e *edit) otherKey() (why []string) {
 	if apikey.SecretName(e.old) != apikey.SecretName(e.wanted) {
 		why = append(why, "spec.secret.name: a key in that Secret would be adopted")
 	}
-	if secretEntry(e.old) != secretEntry(e.wanted) {
+	if apikey.SecretEntry(e.old) != apikey.SecretEntry(e.wanted) {
 		why = append(why, "spec.secret.entry: a key in that entry would be adopted")
 	}
 	return why
 }
-
-func secretEntry(k *v1alpha1.APIKey) string {
-	if k.Spec.Secret == nil {
-		return defaultEntry
-	}
-	return cmp.Or(k.Spec.Secret.Entry, defaultEntry)
-}
-
-// defaultEntry is the entry of a Secret that holds the key where spec names none.
-const defaultEntry = "api-key"
 
 // listedAtMost is how many names a message lists.
 const listedAtMost = 5
