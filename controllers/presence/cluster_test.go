@@ -277,7 +277,7 @@ func TestUsesComeToTheController(t *testing.T) {
 	s.stepping("all have seen it", func() bool { return s.look(revision).Seen == 1 })
 	digest, at := key.NewRaw("used").Digest().String(), s.clock.Now().Add(-time.Hour)
 	m, _ := s.find("used")
-	s.ring.MarkUsed(&m.Version, at)
+	s.ring.MarkUsed(m.Version, at)
 	s.stepping("it is told of", func() bool {
 		s.look(revision)
 		used, ok := s.roster.LastUsed(digest)

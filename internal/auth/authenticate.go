@@ -97,7 +97,7 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 	v.Key, v.Version = m.Key, m.Version
 	reason = a.check(r, matched, v)
 	if reason == Allowed {
-		a.Ring.MarkUsed(&v.Version, r.Time)
+		a.Ring.MarkUsed(v.Version, r.Time)
 	}
 	return reason
 }
@@ -130,9 +130,8 @@ func (a *Authenticator) check(r *Request, matched *route.Match, v *Verdict) Reas
 		return reason
 	}
 	if !k.Limit.Unlimited() {
-		rate := k.TakeRequest(r.Time)
-		v.Rate = &rate
-		if !rate.Allowed {
+		v.Rate, v.Limited = k.TakeRequest(r.Time), true
+		if !v.Rate.Allowed {
 			return RateLimited
 		}
 	}
@@ -219,7 +218,7 @@ func matches(formats []key.Format, raw key.Raw) bool {
 }
 
 // standing says why a known key isn't accepted at a time, or nothing.
-func standing(api *keyring.API, k *keyring.Key, v keyring.Version, now time.Time) Reason {
+func standing(api *keyring.API, k *keyring.Key, v *keyring.Version, now time.Time) Reason {
 	switch {
 	case !api.Admits(k.Name.Namespace):
 		return NamespaceNotAllowed

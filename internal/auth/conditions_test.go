@@ -111,12 +111,12 @@ func TestConditionsUseNoQuota(t *testing.T) {
 	a := w.authenticator()
 	w.headers["x-blocked"] = []string{""}
 	for range 5 {
-		if v := a.Authenticate(&w.request); v.Reason != ConditionNotMet || v.Rate != nil {
-			t.Fatalf("got %s with rate %v", v.Reason, v.Rate)
+		if v := a.Authenticate(&w.request); v.Reason != ConditionNotMet || v.Limited {
+			t.Fatalf("got %s with rate %+v", v.Reason, v.Rate)
 		}
 	}
 	delete(w.headers, "x-blocked")
-	if v := a.Authenticate(&w.request); v.Rate == nil || v.Rate.Remaining != w.key.Limit.Requests-1 {
+	if v := a.Authenticate(&w.request); !v.Limited || v.Rate.Remaining != w.key.Limit.Requests-1 {
 		t.Errorf("got %s with rate %+v", v.Reason, v.Rate)
 	}
 }

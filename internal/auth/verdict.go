@@ -56,16 +56,17 @@ type Verdict struct {
 	// Key is whose credential it was, nil where none was found or none was needed.
 	// It is set on denials too.
 	Key *keyring.Key
-	// Version is the key version that was used.
-	Version keyring.Version
+	// Version is the key version that was used, nil without a Key.
+	Version *keyring.Version
 	// Credential is where the credential was found.
 	Credential keyring.Credential
 	// MissingScope is the first required scope that the key lacks.
 	MissingScope string
 	// ConditionMessage is what the condition that wasn't met says, "" for nothing.
 	ConditionMessage string
-	// Rate is what the rate limit said, where it was asked.
-	Rate *ratelimit.Result
+	// Rate is what the rate limit said, if Limited: where it was asked.
+	Rate    ratelimit.Result
+	Limited bool
 	// RetryAfter is how long until a wrong key from there would be called that again,
 	// where there were too many.
 	RetryAfter time.Duration
@@ -76,6 +77,14 @@ type Verdict struct {
 	// Client is the client's address. IsValid is false where it isn't known: the
 	// key's IP check then denies.
 	Client netip.Addr
+}
+
+// Hint is the part of the credential that may be shown, "" where no key was found.
+func (v *Verdict) Hint() string {
+	if v.Version == nil {
+		return ""
+	}
+	return v.Version.Hint
 }
 
 // OK reports whether the request may pass.

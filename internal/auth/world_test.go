@@ -184,7 +184,7 @@ type outcome struct {
 
 func outcomeOf(v Verdict) outcome {
 	o := outcome{
-		Reason: v.Reason, Hint: v.Version.Hint, Credential: v.Credential, MissingScope: v.MissingScope, Path: v.Path, Route: v.Route,
+		Reason: v.Reason, Hint: v.Hint(), Credential: v.Credential, MissingScope: v.MissingScope, Path: v.Path, Route: v.Route,
 		ConditionMessage: v.ConditionMessage, RetryAfter: v.RetryAfter,
 	}
 	if v.API != nil {
@@ -193,8 +193,8 @@ func outcomeOf(v Verdict) outcome {
 	if v.Key != nil {
 		o.Key = v.Key.Name.String()
 	}
-	if v.Rate != nil {
-		o.Rate = *v.Rate
+	if v.Limited {
+		o.Rate = v.Rate
 	}
 	return o
 }
@@ -234,7 +234,7 @@ func TestWorldsOwnRequest(t *testing.T) {
 	w := newWorld()
 	v := w.authenticator().Authenticate(&w.request)
 	expect(t, outcomeOf(v), want)
-	if !v.OK() || v.API != w.api || v.Key != w.key || v.Version != w.key.Versions[0] {
+	if !v.OK() || v.API != w.api || v.Key != w.key || v.Version != &w.key.Versions[0] {
 		t.Errorf("got %+v, want the world's own objects", v)
 	}
 	w = simpleWorld(good, bearer)

@@ -48,7 +48,7 @@ type reference struct {
 // Match is what a digest was found to be.
 type Match struct {
 	Key     *Key
-	Version Version
+	Version *Version
 }
 
 // New returns a ring that knows the default API only.
@@ -154,7 +154,8 @@ func (r *Ring) SetKey(k *Key) {
 	}
 	r.keys[k.Name] = k
 	// First in, then out: a digest that stays is never missing in between.
-	for _, v := range k.Versions {
+	for i := range k.Versions {
+		v := &k.Versions[i]
 		r.put(reference{k.API, v.Digest}, Match{Key: k, Version: v}, old)
 	}
 	if old != nil {

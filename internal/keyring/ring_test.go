@@ -74,7 +74,7 @@ func TestFindTellsTheVersion(t *testing.T) {
 	k.Versions[1].NotAfter = now.Add(time.Hour)
 	r.SetKey(k)
 	for i, raw := range []string{"current", "retiring"} {
-		if m, ok := r.Find(shop, digest(raw)); !ok || m.Key != k || m.Version != k.Versions[i] {
+		if m, ok := r.Find(shop, digest(raw)); !ok || m.Key != k || m.Version != &k.Versions[i] {
 			t.Errorf("%s: got %+v, want %+v", raw, m, k.Versions[i])
 		}
 	}

@@ -35,7 +35,7 @@ func (u *usage) use(raw string, minute int) {
 	if !ok {
 		u.Fatalf("%s isn't there", raw)
 	}
-	u.ring.MarkUsed(&m.Version, now.Add(time.Duration(minute)*time.Minute+37*time.Second))
+	u.ring.MarkUsed(m.Version, now.Add(time.Duration(minute)*time.Minute+37*time.Second))
 }
 
 // want demands what is told: "raw minute", with those that end marked.
@@ -183,6 +183,6 @@ func BenchmarkMarkUsed(b *testing.B) {
 	m, _ := r.Find(shop, seq(7))
 	b.ReportAllocs()
 	for b.Loop() {
-		r.MarkUsed(&m.Version, now)
+		r.MarkUsed(m.Version, now)
 	}
 }

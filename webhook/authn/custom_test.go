@@ -76,7 +76,7 @@ func TestDenialsOfAnAPI(t *testing.T) {
 			},
 		},
 		{
-			"a body only", auth.Verdict{Reason: auth.RateLimited, Key: key, Rate: &ratelimit.Result{RetryAfter: 90*time.Second + 1}}, 429,
+			"a body only", auth.Verdict{Reason: auth.RateLimited, Key: key, Limited: true, Rate: ratelimit.Result{RetryAfter: 90*time.Second + 1}}, 429,
 			`{"retry":91,"why":"Rate limit exceeded. Try again in 91 seconds"}`,
 			map[string]string{
 				"Content-Type": "application/json", "Cache-Control": "no-store", "Retry-After": "91",

@@ -103,7 +103,7 @@ func NewDenial(v *auth.Verdict) Denial {
 	switch {
 	case v.Reason == auth.WrongKeyThrottled:
 		d.RetryAfter = seconds(v.RetryAfter)
-	case v.Rate != nil:
+	case v.Limited:
 		d.Requests, d.Window = v.Key.Limit.Requests, seconds(v.Key.Limit.Period)
 		d.RetryAfter = seconds(v.Rate.RetryAfter)
 	}

@@ -22,7 +22,7 @@ func Identity(v *auth.Verdict) []Field {
 	if k := v.Key; k != nil {
 		values = []string{
 			k.Name.Name, k.Name.Namespace, k.Project, strings.Join(k.Scopes, ","),
-			k.Environment, v.Version.Hint, k.OwnerName, k.OwnerEmail,
+			k.Environment, v.Hint(), k.OwnerName, k.OwnerEmail,
 		}
 	}
 	fields := make([]Field, len(values))

@@ -154,7 +154,7 @@ func identity(v *auth.Verdict) *Key {
 		return nil
 	}
 	out := &Key{
-		Namespace: k.Name.Namespace, Name: k.Name.Name, UID: k.UID, Hint: v.Version.Hint,
+		Namespace: k.Name.Namespace, Name: k.Name.Name, UID: k.UID, Hint: v.Hint(),
 		Project: k.Project, Environment: k.Environment,
 	}
 	if k.OwnerName+k.OwnerEmail != "" {

@@ -163,8 +163,8 @@ func allowed(v *auth.Verdict) *authv3.CheckResponse {
 	if name := authn.CredentialHeader(v); name != "" {
 		ok.HeadersToRemove = append(ok.HeadersToRemove, name)
 	}
-	if v.Rate != nil {
-		ok.ResponseHeadersToAdd = options(authn.RateLimitHeaders(v.Key.Limit, *v.Rate))
+	if v.Limited {
+		ok.ResponseHeadersToAdd = options(authn.RateLimitHeaders(v.Key.Limit, v.Rate))
 	}
 	return &authv3.CheckResponse{
 		Status:          &rpcstatus.Status{Code: int32(codes.OK)},
@@ -194,7 +194,7 @@ func metadata(v *auth.Verdict) *structpb.Struct {
 		"project":     structpb.NewStringValue(k.Project),
 		"scopes":      structpb.NewListValue(&structpb.ListValue{Values: scopes}),
 		"environment": structpb.NewStringValue(k.Environment),
-		"hint":        structpb.NewStringValue(v.Version.Hint),
+		"hint":        structpb.NewStringValue(v.Hint()),
 		"owner":       structpb.NewStructValue(owner),
 	}}
 }

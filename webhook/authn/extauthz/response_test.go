@@ -212,7 +212,7 @@ func TestNothingIsAGRPCError(t *testing.T) {
 		{"no headers", trusted, core, bare(), 503},
 		{"an Authenticator that panics", trusted, panicking{}, request(), 503},
 		{"no Authenticator", trusted, nil, request(), 503},
-		{"an allowed request with a limit and no key", trusted, authntest.Always(auth.Verdict{Reason: auth.Allowed, Rate: authntest.Verdict(auth.Allowed).Rate}), request(), 503},
+		{"an allowed request with a limit and no key", trusted, authntest.Always(auth.Verdict{Reason: auth.Allowed, Limited: true, Rate: authntest.Verdict(auth.Allowed).Rate}), request(), 503},
 		{"a caller that isn't trusted", from(t, "192.0.2.9:1"), core, request(), 403},
 		{"a caller over IPv6", from(t, "[2001:db8::1]:1"), core, request(), 403},
 		{"a caller on a socket", unix, core, request(), 403},

@@ -184,7 +184,7 @@ func TestPanics(t *testing.T) {
 	for what, a := range map[string]authn.Authenticator{
 		"an Authenticator that panics": panicking{},
 		"no Authenticator":             nil,
-		"a verdict without its key":    authntest.Always(auth.Verdict{Reason: auth.Allowed, Rate: authntest.Verdict(auth.Allowed).Rate}),
+		"a verdict without its key":    authntest.Always(auth.Verdict{Reason: auth.Allowed, Limited: true, Rate: authntest.Verdict(auth.Allowed).Rate}),
 	} {
 		h := handler(a)
 		for _, convention := range conventions {

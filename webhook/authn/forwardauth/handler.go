@@ -207,8 +207,8 @@ func allow(w http.ResponseWriter, removes bool, v *auth.Verdict) {
 	if len(remove) > 0 {
 		h.Set("X-Envoy-Auth-Headers-To-Remove", strings.Join(remove, ","))
 	}
-	if v.Rate != nil {
-		for _, f := range authn.RateLimitHeaders(v.Key.Limit, *v.Rate) {
+	if v.Limited {
+		for _, f := range authn.RateLimitHeaders(v.Key.Limit, v.Rate) {
 			h.Set(f.Name, f.Value)
 		}
 	}

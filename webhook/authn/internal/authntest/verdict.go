@@ -46,13 +46,14 @@ func Verdict(r auth.Reason) auth.Verdict {
 		Reason:       r,
 		API:          Bearer(),
 		Key:          Key(),
-		Version:      keyring.Version{Hint: "bk_live_1234"},
+		Version:      &keyring.Version{Hint: "bk_live_1234"},
 		Credential:   keyring.Credential{Place: keyring.Bearer},
 		MissingScope: "WRITE_BUDGETS",
 		Path:         "/api/public/budgets",
 		Route:        "/api/public/budgets/**",
 		Client:       netip.MustParseAddr("203.0.113.7"),
-		Rate:         &ratelimit.Result{Reset: time.Hour, RetryAfter: 3599200 * time.Millisecond},
+		Limited:      true,
+		Rate:         ratelimit.Result{Reset: time.Hour, RetryAfter: 3599200 * time.Millisecond},
 		RetryAfter:   41200 * time.Millisecond,
 	}
 	switch r {
@@ -60,7 +61,7 @@ func Verdict(r auth.Reason) auth.Verdict {
 		v.ConditionMessage = "Only on weekdays"
 	case auth.Allowed:
 		v.MissingScope = ""
-		v.Rate = &ratelimit.Result{Allowed: true, Remaining: 999, Reset: 3599200 * time.Millisecond}
+		v.Rate = ratelimit.Result{Allowed: true, Remaining: 999, Reset: 3599200 * time.Millisecond}
 	default:
 	}
 	return v
