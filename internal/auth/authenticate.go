@@ -115,7 +115,7 @@ func (a *Authenticator) check(r *Request, matched *route.Match, v *Verdict) Reas
 	if reason := standing(api, k, v.Version, r.Time); reason != "" {
 		return reason
 	}
-	if len(k.AllowedIPs) > 0 && !Contains(k.AllowedIPs, v.Client) { // no block holds an address that isn't known
+	if !k.AllowsIP(v.Client) {
 		return IPNotAllowed
 	}
 	for _, b := range api.Bindings {
@@ -232,15 +232,11 @@ func standing(api *keyring.API, k *keyring.Key, v *keyring.Version, now time.Tim
 		return SuspendedKey
 	case k.State != keyring.Active:
 		return InternalError
-	case past(k.ExpiresAt, now), past(v.NotAfter, now):
+	case k.Ended(v, now):
 		return ExpiredKey
 	default:
 		return ""
 	}
-}
-
-func past(deadline, now time.Time) bool {
-	return !deadline.IsZero() && !now.Before(deadline)
 }
 
 // bound says why the request's value isn't the key's, or nothing.
@@ -309,5 +305,5 @@ func permitted(r *Request, matched *route.Match, v *Verdict) Reason {
 }
 
 func grants(api *keyring.API, k *keyring.Key, scope string) bool {
-	return api.Knows(scope) && k.Scopes.Grant(scope)
+	return api.Knows(scope) && k.Grants(scope)
 }

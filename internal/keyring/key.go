@@ -72,6 +72,33 @@ func (k *Key) Value(b Binding) (string, bool) {
 	return v, v != ""
 }
 
+// Grants reports whether the key's scopes include the wanted one. That none means
+// all is its API's to say.
+func (k *Key) Grants(scope string) bool { return k.Scopes.Grant(scope) }
+
+// AllowsIP reports whether the key may be used from an address. One that isn't known
+// is in no block, but then a key without blocks may be used from anywhere.
+func (k *Key) AllowsIP(addr netip.Addr) bool {
+	if len(k.AllowedIPs) == 0 {
+		return true
+	}
+	for _, b := range k.AllowedIPs {
+		if b.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// Ended reports whether the key or this version of it has come to its end.
+func (k *Key) Ended(v *Version, now time.Time) bool {
+	return past(k.ExpiresAt, now) || past(v.NotAfter, now)
+}
+
+func past(deadline, now time.Time) bool {
+	return !deadline.IsZero() && !now.Before(deadline)
+}
+
 // TakeRequest counts one request at time now. What was used stays with the
 // APIKey through edits and rotations.
 func (k *Key) TakeRequest(now time.Time) ratelimit.Result {
