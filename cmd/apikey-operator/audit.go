@@ -42,5 +42,5 @@ func newAuditLog(c *config, ring *keyring.Ring, reg prometheus.Registerer) (*aud
 		}
 		return closeOut()
 	}
-	return audit.New(sink, ring.Find, time.Now), stop, nil
+	return audit.New(sink, ring.Find), stop, nil
 }

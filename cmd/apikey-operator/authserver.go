@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -48,15 +47,19 @@ func newAuthServer(c *config, scheme *runtime.Scheme) (part, error) {
 		return part{}, err
 	}
 	counted := authn.NewMetrics(metrics.Registry)
-	door := func(name string) authn.Authenticator { return auditLog.Door(name, counted.Door(name, core)) }
+	door := func(name string) authn.Authenticator {
+		if c.metricsAddress == "" { // nobody could read them
+			return auditLog.Door(name, core)
+		}
+		return auditLog.Door(name, counted.Door(name, core))
+	}
 
 	var transport *tls.Config
 	served := &certificate{cert: c.tls.cert, key: c.tls.key}
 	if c.tls.cert != "" {
 		transport = serverTLS(c.tls, served)
 	}
-	grpcServer := newGRPCServer(transport)
-	authv3.RegisterAuthorizationServer(grpcServer, &extauthz.Server{Authenticator: door(extauthz.Door), Now: time.Now})
+	grpcServer := (&extauthz.Server{Authenticator: door(extauthz.Door), Now: time.Now}).GRPC(grpcOptions(transport)...)
 	handler := forwardauth.New(door, ring.API, time.Now)
 
 	start := func(ctx context.Context) error {

@@ -83,7 +83,7 @@ func serveBounded(t *testing.T, h http.Handler, blocked chan struct{}) *bounded 
 		h.ServeHTTP(w, r)
 	})
 	server := func(t *tls.Config) *grpc.Server {
-		s := newGRPCServer(t)
+		s := grpc.NewServer(grpcOptions(t)...)
 		authv3.RegisterAuthorizationServer(s, &b.checks)
 		return s
 	}

@@ -109,13 +109,13 @@ func (c *connections) part(ctx context.Context) {
 	_ = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, partingTime, true, none) // those that are left are closed
 }
 
-// newGRPCServer returns a server with bounds on what one gateway can take up.
-func newGRPCServer(t *tls.Config) *grpc.Server {
+// grpcOptions are of a server with bounds on what one gateway can take up.
+func grpcOptions(t *tls.Config) []grpc.ServerOption {
 	transport := insecure.NewCredentials()
 	if t != nil {
 		transport = credentials.NewTLS(t)
 	}
-	return grpc.NewServer(
+	return []grpc.ServerOption{
 		grpc.Creds(transport),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(10*time.Second),
@@ -126,7 +126,7 @@ func newGRPCServer(t *tls.Config) *grpc.Server {
 			MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: maxConnectionGrace,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	)
+	}
 }
 
 // serveGRPC serves like serveHTTP.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/hack/authority"
 	"github.com/apikey-operator/apikey-operator/hack/process"
+	"google.golang.org/grpc"
 )
 
 // doors serves both doors with TLS, in the way that the auth server does.
@@ -44,7 +45,7 @@ func serveDoors(t *testing.T, f func(dir string) tlsFiles) *doors {
 	log := slog.New(slog.DiscardHandler)
 	ended := make(chan error, 3)
 	go func() { ended <- served.run(ctx) }()
-	go func() { ended <- serveGRPC(ctx, log, "grpc", d.grpc, newGRPCServer(config)) }()
+	go func() { ended <- serveGRPC(ctx, log, "grpc", d.grpc, grpc.NewServer(grpcOptions(config)...)) }()
 	go func() {
 		ended <- serveHTTP(ctx, log, "http", d.http, config, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, r.Proto) }))
 	}()

@@ -4,18 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
-	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
 // Field is one header of a response.
@@ -160,7 +157,7 @@ func (d Denial) headers(a answer) []Field {
 		headers = append(headers, Field{"Retry-After", strconv.FormatInt(wait, 10)})
 	}
 	if d.Reason == auth.RateLimited {
-		headers = append(headers, Field{"RateLimit-Policy", ratePolicy(d.Requests, d.Window)}, Field{"RateLimit", rateState(0, wait)})
+		headers = append(headers, Field{RatePolicyHeader, string(appendRatePolicy(nil, d.Requests, d.Window))}, Field{RateHeader, string(appendRate(nil, 0, wait))})
 	}
 	if a.status == http.StatusUnauthorized || d.Reason == auth.InsufficientScope {
 		headers = append(headers, Field{"WWW-Authenticate", d.challenge()})
@@ -232,26 +229,6 @@ func scheme(places []keyring.Credential) string {
 	}
 	return scheme
 }
-
-// RateLimitHeaders tell a client whose request was let through what is left
-// (draft-ietf-httpapi-ratelimit-headers-10).
-func RateLimitHeaders(l ratelimit.Limit, r ratelimit.Result) []Field {
-	return []Field{
-		{"RateLimit-Policy", ratePolicy(l.Requests, seconds(l.Period))},
-		{"RateLimit", rateState(r.Remaining, seconds(r.Reset))},
-	}
-}
-
-func ratePolicy(requests, window int64) string {
-	return fmt.Sprintf(`"default";q=%d;w=%d`, requests, window)
-}
-
-func rateState(remaining, reset int64) string {
-	return fmt.Sprintf(`"default";r=%d;t=%d`, remaining, reset)
-}
-
-// seconds rounds up to whole seconds.
-func seconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
 // Encode writes the denial as text that fits into a header.
 func (d Denial) Encode() string {

@@ -18,21 +18,39 @@ var IdentityHeaders = []string{
 // that was let through. Those that the key lacks, or that the API keeps from its
 // upstream, are empty.
 func Identity(v *auth.Verdict) []Field {
-	values := make([]string, len(IdentityHeaders))
-	if k := v.Key; k != nil {
-		values = []string{
-			k.Name.Name, k.Name.Namespace, k.Project, strings.Join(k.Scopes, ","),
-			k.Environment, v.Hint(), k.OwnerName, k.OwnerEmail,
-		}
-	}
-	fields := make([]Field, len(values))
-	for i, value := range values {
-		if v.API != nil && v.API.HideHeaders[IdentityHeaders[i]] {
-			value = ""
-		}
-		fields[i] = Field{IdentityHeaders[i], headerValue(value)}
+	fields := make([]Field, len(IdentityHeaders))
+	for i, name := range IdentityHeaders {
+		fields[i] = Field{name, IdentityValue(v, i)}
 	}
 	return fields
+}
+
+// IdentityValue returns the value of the i-th of IdentityHeaders, as Identity does.
+func IdentityValue(v *auth.Verdict, i int) string {
+	k := v.Key
+	if k == nil || v.API != nil && v.API.HideHeaders[IdentityHeaders[i]] {
+		return ""
+	}
+	value := ""
+	switch i {
+	case 0:
+		value = k.Name.Name
+	case 1:
+		value = k.Name.Namespace
+	case 2:
+		value = k.Project
+	case 3:
+		value = strings.Join(k.Scopes, ",")
+	case 4:
+		value = k.Environment
+	case 5:
+		value = v.Hint()
+	case 6:
+		value = k.OwnerName
+	case 7:
+		value = k.OwnerEmail
+	}
+	return headerValue(value)
 }
 
 // CredentialHeader returns the header that held the credential and shall not reach
@@ -53,6 +71,9 @@ func CredentialHeader(v *auth.Verdict) string {
 
 // headerValue percent-encodes what isn't printable ASCII, and "%" itself.
 func headerValue(s string) string {
+	if isHeaderValue(s) {
+		return s
+	}
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
@@ -65,4 +86,13 @@ func headerValue(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
+}
+
+func isHeaderValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '%' {
+			return false
+		}
+	}
+	return true
 }

@@ -51,6 +51,7 @@ func WrongKeyAddresses(reg prometheus.Registerer, count func() int) {
 type counted struct {
 	next     Authenticator
 	requests *prometheus.CounterVec
+	counters memo[auth.Reason, prometheus.Counter]
 	duration prometheus.Histogram
 }
 
@@ -59,6 +60,6 @@ func (c *counted) Authenticate(r *auth.Request) auth.Verdict {
 	start := time.Now()
 	v := c.next.Authenticate(r)
 	c.duration.Observe(time.Since(start).Seconds())
-	c.requests.WithLabelValues(string(v.Reason)).Inc()
+	c.counters.get(v.Reason, func() prometheus.Counter { return c.requests.WithLabelValues(string(v.Reason)) }).Inc()
 	return v
 }

@@ -57,8 +57,7 @@ func listen(t *testing.T) net.Listener {
 // extAuthz serves an Authenticator as the auth server does, and returns its address.
 func extAuthz(t *testing.T, a *auth.Authenticator, options ...grpc.ServerOption) string {
 	t.Helper()
-	server, l := grpc.NewServer(options...), listen(t)
-	authv3.RegisterAuthorizationServer(server, &extauthz.Server{Authenticator: a, Now: time.Now})
+	server, l := (&extauthz.Server{Authenticator: a, Now: time.Now}).GRPC(options...), listen(t)
 	go func() { _ = server.Serve(l) }() // a server that ends early fails the calls
 	t.Cleanup(server.Stop)
 	return l.Addr().String()

@@ -3,6 +3,7 @@ package extauthz_test
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,25 +16,34 @@ import (
 )
 
 // asked sends a check and returns what the core was asked, without its headers,
-// and these as they can be read.
-func asked(t *testing.T, in *authv3.CheckRequest) (auth.Request, func(name string) []string) {
+// and these. Nothing of a request may be kept once it is answered, so that they are
+// copied before.
+func asked(t *testing.T, in *authv3.CheckRequest, names ...string) (auth.Request, map[string][]string) {
 	t.Helper()
-	core := &authntest.Scripted{}
-	check(t, server(core), in)
-	all := core.Asked()
+	var all []auth.Request
+	headers := map[string][]string{}
+	check(t, server(&authntest.Scripted{Answer: func(r *auth.Request) auth.Verdict {
+		asked := *r
+		asked.Headers, asked.ForwardedFor = nil, slices.Clone(r.ForwardedFor)
+		all = append(all, asked)
+		for _, name := range names {
+			headers[name] = values(r.Headers, name)
+		}
+		return authntest.Verdict(auth.Allowed)
+	}}), in)
 	if len(all) != 1 {
 		t.Fatalf("the core was asked %d times", len(all))
 	}
-	headers := all[0].Headers
-	all[0].Headers = nil
-	return all[0], func(name string) (values []string) {
-		for {
-			v, ok := headers.Value(name, len(values))
-			if !ok {
-				return values
-			}
-			values = append(values, v)
+	return all[0], headers
+}
+
+func values(h auth.Headers, name string) (all []string) {
+	for {
+		v, ok := h.Value(name, len(all))
+		if !ok {
+			return all
 		}
+		all = append(all, v)
 	}
 }
 
@@ -55,19 +65,17 @@ func TestRequestIsReadAsEnvoySendsIt(t *testing.T) {
 		Time:         authntest.Now,
 	}
 	for what, in := range map[string]*authv3.CheckRequest{"raw": request(fields...), "joined": joined(fields...)} {
-		got, header := asked(t, in)
+		got, headers := asked(t, in, "authorization", "cookie", "x-empty", "x-api-key")
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", what, got, want)
 		}
-		for name, want := range map[string][]string{
+		if want := map[string][]string{
 			"authorization": {"Bearer bk_live_1"},
 			"cookie":        {"a=1; b=2"},
 			"x-empty":       {""},
 			"x-api-key":     nil,
-		} {
-			if got := header(name); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s: %s: got %q, want %q", what, name, got, want)
-			}
+		}; !reflect.DeepEqual(headers, want) {
+			t.Errorf("%s: got %q, want %q", what, headers, want)
 		}
 	}
 }
@@ -83,9 +91,9 @@ func TestRepeatedHeaders(t *testing.T) {
 		{"raw: apart", request(fields...), []string{"one", "two"}, []string{"192.0.2.1", "192.0.2.3"}},
 		{"joined: with commas", joined(fields...), []string{"one,two"}, []string{"192.0.2.1,192.0.2.3"}},
 	} {
-		got, header := asked(t, row.in)
-		if !reflect.DeepEqual(header("x-api-key"), row.keys) || !reflect.DeepEqual(got.ForwardedFor, row.hops) {
-			t.Errorf("%s: got %q and %q, want %q and %q", row.what, header("x-api-key"), got.ForwardedFor, row.keys, row.hops)
+		got, headers := asked(t, row.in, "x-api-key")
+		if !reflect.DeepEqual(headers["x-api-key"], row.keys) || !reflect.DeepEqual(got.ForwardedFor, row.hops) {
+			t.Errorf("%s: got %q and %q, want %q and %q", row.what, headers["x-api-key"], got.ForwardedFor, row.keys, row.hops)
 		}
 	}
 }
@@ -94,8 +102,8 @@ func TestRepeatedHeaders(t *testing.T) {
 func TestHeaderMapWithoutRawValues(t *testing.T) {
 	in := bare()
 	in.Attributes.Request.Http.HeaderMap = &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "x-api-key", Value: "one"}, nil, {Key: "x-api-key", RawValue: []byte("\xff\x00")}}}
-	if _, header := asked(t, in); !reflect.DeepEqual(header("x-api-key"), []string{"one", "\xff\x00"}) {
-		t.Errorf("got %q", header("x-api-key"))
+	if _, headers := asked(t, in, "x-api-key"); !reflect.DeepEqual(headers["x-api-key"], []string{"one", "\xff\x00"}) {
+		t.Errorf("got %q", headers)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
@@ -227,6 +228,27 @@ func TestNothingIsAGRPCError(t *testing.T) {
 		checkDenied(t, out)
 		if got := int(out.GetDeniedResponse().GetStatus().GetCode()); got != row.status {
 			t.Errorf("%s: got status %d, want %d", row.what, got, row.status)
+		}
+	}
+}
+
+// A gateway that lets requests pass on gRPC errors gets none for what isn't a
+// message either; its caller still has to be trusted.
+func TestWhatIsNoMessageIsDenied(t *testing.T) {
+	whole, err := proto.Marshal(request([2]string{"authorization", "Bearer bk_live_1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, message := range map[string][]byte{"cut": whole[:len(whole)-1], "a length beyond the end": {0x0a, 0x05}, "no field": {0}, "an end without a group": {0x0c}} {
+		for caller, status := range map[string]int{"127.0.0.1:1": 503, "192.0.2.9:1": 403} {
+			out, err := server(&auth.Authenticator{
+				Ring: keyring.New(keyring.HostPolicy{}), Synced: func() bool { return true }, Current: func() bool { return true },
+				TrustedCallers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			}).CheckBytes(from(t, caller), message)
+			if err != nil {
+				t.Fatalf("%s: gRPC error %v", what, err)
+			}
+			checkDeniedWith(t, out, status)
 		}
 	}
 }

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/grpc"
-
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/webhook/authn"
 	"github.com/apikey-operator/apikey-operator/webhook/authn/extauthz"
@@ -68,8 +65,7 @@ func (s *authServer) port(recipes int) int {
 func (s *authServer) start(t *testing.T) {
 	t.Helper()
 	now := func() time.Time { return start } // the system's clock counts
-	rpc := grpc.NewServer(s.tls.options()...)
-	authv3.RegisterAuthorizationServer(rpc, &extauthz.Server{Authenticator: s.authenticator, Now: now})
+	rpc := (&extauthz.Server{Authenticator: s.authenticator, Now: now}).GRPC(s.tls.options()...)
 	door := forwardauth.New(func(string) authn.Authenticator { return s.authenticator }, s.apis, now)
 	web := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(&s.log, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

@@ -1,0 +1,51 @@
+package extauthz
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// keyed is a CheckRequest with n headers that all hold a key, half of them in the
+// list.
+func keyed(n int) []byte {
+	header := protowire.AppendString(protowire.AppendTag(nil, entryName, protowire.BytesType), "authorization")
+	header = protowire.AppendString(protowire.AppendTag(header, entryValue, protowire.BytesType), "Bearer bk_live_1")
+	var http []byte
+	for i := range n {
+		if i%2 == 0 {
+			http = protowire.AppendBytes(protowire.AppendTag(http, httpHeaders, protowire.BytesType), header)
+			continue
+		}
+		list := protowire.AppendBytes(protowire.AppendTag(nil, headerMapHeaders, protowire.BytesType), header)
+		http = protowire.AppendBytes(protowire.AppendTag(http, httpHeaderMap, protowire.BytesType), list)
+	}
+	request := protowire.AppendBytes(protowire.AppendTag(nil, requestHTTP, protowire.BytesType), http)
+	attributes := protowire.AppendBytes(protowire.AppendTag(nil, attributesRequest, protowire.BytesType), request)
+	return protowire.AppendBytes(protowire.AppendTag(nil, checkAttributes, protowire.BytesType), attributes)
+}
+
+// What is kept for the next request holds nothing of the one before.
+func TestReleaseForgets(t *testing.T) {
+	e := new(exchange)
+	if !e.message.read(string(keyed(10))) || len(e.message.headers.entries) != 5 || len(e.message.headers.list) != 5 {
+		t.Fatal("not read")
+	}
+	e.request.ForwardedFor = append(e.request.ForwardedFor, "Bearer bk_live_1")
+	e.request.Headers = &e.message.headers
+	e.answer.text(1, "an answer")
+	e.release()
+	for _, left := range []any{
+		e.message.headers.entries[:cap(e.message.headers.entries)], e.message.headers.list[:cap(e.message.headers.list)],
+		e.request.ForwardedFor[:cap(e.request.ForwardedFor)], e.request, e.message,
+	} {
+		if strings.Contains(fmt.Sprintf("%+v", left), "bk_live") {
+			t.Errorf("left is %+v", left)
+		}
+	}
+	if len(e.answer.b) != 0 {
+		t.Errorf("left is the answer %q", e.answer.b)
+	}
+}
