@@ -49,6 +49,9 @@ func roleCommand(name, short string, r roles) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := tuneMemory(c.Context(), config.logger, r); err != nil {
+				return err
+			}
 			return run(c.Context(), r, config)
 		},
 	}

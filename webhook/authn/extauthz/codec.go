@@ -12,9 +12,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 )
 
-// maxKept is how many headers, or bytes of an answer, an exchange may hold and still
-// be used again: one large request shall not take up memory for good.
-const maxKept, maxKeptBytes = 128, 16 << 10
+// maxKept is how many headers an exchange may hold and still be used again: one large
+// request shall not take up memory for good.
+const maxKept = 128
+
+// answerSize is more than most answers need, in bytes.
+const answerSize = 4096
 
 // exchange is a request and its answer: the memory that one decision works on.
 type exchange struct {
@@ -22,15 +25,28 @@ type exchange struct {
 	broken  bool // what was sent is no message
 	request auth.Request
 	answer  writer
+	buffer  *[]byte // of answer, from answers
 }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var (
+	exchanges = sync.Pool{New: func() any { return new(exchange) }}
+	answers   = mem.DefaultBufferPool()
+)
 
-// release forgets a request, which holds a key, and lets its memory be used again.
-func (e *exchange) release() {
+// begin makes room for the answer.
+func (e *exchange) begin() {
+	e.buffer = answers.Get(answerSize)
+	e.answer.b = (*e.buffer)[:0]
+}
+
+// end returns the answer, which is freed once it is sent, forgets the request, which
+// holds a key, and lets its memory be used again.
+func (e *exchange) end() mem.Buffer {
+	*e.buffer = e.answer.b
+	answer := mem.NewBuffer(e.buffer, answers)
 	m, forwarded := &e.message, e.request.ForwardedFor
-	if max(cap(m.headers.entries), cap(m.headers.list), cap(m.extensions), cap(forwarded)) > maxKept || cap(e.answer.b) > maxKeptBytes {
-		return
+	if max(cap(m.headers.entries), cap(m.headers.list), cap(m.extensions), cap(forwarded)) > maxKept {
+		return answer
 	}
 	clear(m.headers.entries)
 	clear(m.headers.list)
@@ -39,9 +55,9 @@ func (e *exchange) release() {
 	*e = exchange{
 		message: message{headers: headers{m.headers.entries[:0], m.headers.list[:0]}, extensions: m.extensions[:0]},
 		request: auth.Request{ForwardedFor: forwarded[:0]},
-		answer:  writer{e.answer.b[:0]},
 	}
 	exchanges.Put(e)
+	return answer
 }
 
 // codec hands messages through: it reads what a decision needs of a CheckRequest,
@@ -75,9 +91,7 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	if !ok {
 		return nil, errOtherMessage
 	}
-	answer := mem.Copy(e.answer.b, mem.DefaultBufferPool())
-	e.release()
-	return mem.BufferSlice{answer}, nil
+	return mem.BufferSlice{e.end()}, nil
 }
 
 func text(data mem.BufferSlice) string {

@@ -28,15 +28,20 @@ func keyed(n int) []byte {
 }
 
 // What is kept for the next request holds nothing of the one before.
-func TestReleaseForgets(t *testing.T) {
+func TestEndForgets(t *testing.T) {
 	e := new(exchange)
 	if !e.message.read(string(keyed(10))) || len(e.message.headers.entries) != 5 || len(e.message.headers.list) != 5 {
 		t.Fatal("not read")
 	}
 	e.request.ForwardedFor = append(e.request.ForwardedFor, "Bearer bk_live_1")
 	e.request.Headers = &e.message.headers
+	e.begin()
 	e.answer.text(1, "an answer")
-	e.release()
+	answer := e.end()
+	if got := string(answer.ReadOnlyData()); got != "\n\x09an answer" {
+		t.Errorf("answered %q", got)
+	}
+	answer.Free()
 	for _, left := range []any{
 		e.message.headers.entries[:cap(e.message.headers.entries)], e.message.headers.list[:cap(e.message.headers.list)],
 		e.request.ForwardedFor[:cap(e.request.ForwardedFor)], e.request, e.message,
@@ -45,7 +50,7 @@ func TestReleaseForgets(t *testing.T) {
 			t.Errorf("left is %+v", left)
 		}
 	}
-	if len(e.answer.b) != 0 {
+	if e.answer.b != nil || e.buffer != nil {
 		t.Errorf("left is the answer %q", e.answer.b)
 	}
 }

@@ -46,6 +46,7 @@ func (s *Server) GRPC(options ...grpc.ServerOption) *grpc.Server {
 
 // check answers. It never panics; what would, denies.
 func (s *Server) check(ctx context.Context, e *exchange) {
+	e.begin()
 	defer func() {
 		if recover() != nil { // never shown: what panicked may hold the key
 			e.answer.b = e.answer.b[:0]

@@ -229,6 +229,12 @@ type fields struct {
 
 func (f *fields) next() bool {
 	for len(f.rest) > 0 && !f.broken {
+		// Nearly all numbers and lengths are of one byte.
+		if s := f.rest; len(s) > 1 && s[0] >= 1<<3 && s[0]&0x87 == byte(protowire.BytesType) && s[1] < 0x80 && len(s)-2 >= int(s[1]) {
+			end := 2 + int(s[1])
+			f.number, f.value, f.rest = protowire.Number(s[0]>>3), s[2:end], s[end:]
+			return true
+		}
 		number, kind, ok := f.tag()
 		switch {
 		case ok && kind == protowire.BytesType:
