@@ -10,10 +10,11 @@ import (
 // of them, and trims spaces. Control characters, line ends of any kind, invalid
 // UTF-8, and what is invisible or turns the direction of text are dropped.
 func clean(s string, limit int) string {
-	if isPlain(s) {
-		return strings.TrimRight(s[:min(len(s), limit)], " ")
+	if start := s[:min(len(s), limit)]; isPlain(start) {
+		return strings.TrimRight(start, " ")
 	}
 	var b strings.Builder
+	b.Grow(min(len(s), limit))
 	for n := 0; s != "" && n < limit; {
 		r, size := utf8.DecodeRuneInString(s)
 		s = s[size:]
@@ -29,10 +30,14 @@ func clean(s string, limit int) string {
 
 // isPlain holds for printable ASCII without a space at the beginning.
 func isPlain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' {
-			return false
-		}
+	return look(s)&(control|beyondASCII) == 0 && (s == "" || s[0] != ' ')
+}
+
+// shorten cuts a text that is clean already. In bytes it is at least as long as in
+// characters.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
 	}
-	return s == "" || s[0] != ' '
+	return clean(s, limit)
 }

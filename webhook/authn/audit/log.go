@@ -1,12 +1,9 @@
 package audit
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"io"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -43,16 +40,22 @@ const (
 type Log struct {
 	out   io.Writer
 	known lookup
-	now   func() time.Time
+	clock func() time.Duration
 	lines sync.Pool
 }
 
 // New returns a Log that writes each line in one call of out.Write; out must be
 // safe for concurrent use and must not block, as Sink. find finds the key of a
 // digest.
-func New(out io.Writer, find func(keyring.Name, key.Digest) (keyring.Match, bool), now func() time.Time) *Log {
-	return &Log{out: out, known: find, now: now, lines: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+func New(out io.Writer, find func(keyring.Name, key.Digest) (keyring.Match, bool)) *Log {
+	return &Log{out: out, known: find, clock: monotonic, lines: sync.Pool{New: func() any { return new(line) }}}
 }
+
+// epoch is when monotonic began.
+var epoch = time.Now()
+
+// monotonic is half of what time.Now costs: it doesn't ask for the time of day.
+func monotonic() time.Duration { return time.Since(epoch) }
 
 // Door wraps an Authenticator so that its decisions are logged under a door's
 // name.
@@ -71,9 +74,9 @@ type audited struct {
 
 // Authenticate decides and logs.
 func (a *audited) Authenticate(r *auth.Request) auth.Verdict {
-	start := a.log.now()
+	start := a.log.clock()
 	v := a.next.Authenticate(r)
-	a.log.write(a.door, r, &v, a.log.now().Sub(start))
+	a.log.write(a.door, r, &v, a.log.clock()-start)
 	return v
 }
 
@@ -85,36 +88,67 @@ func (l *Log) write(door string, r *auth.Request, v *auth.Verdict, took time.Dur
 	if settings.Level == keyring.AuditNone || settings.Level == keyring.AuditDenied && v.OK() {
 		return
 	}
-	line, _ := l.lines.Get().(*bytes.Buffer)
-	defer l.lines.Put(line)
-	line.Reset()
-	encoder := json.NewEncoder(line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(l.record(door, r, v, settings, took)); err != nil {
-		return // strings, numbers and a time of this millennium always encode
-	}
-	_, _ = l.out.Write(line.Bytes()) // the sink counts what it loses
+	next, _ := l.lines.Get().(*line)
+	next.judged(door, r, v)
+	next.identity(v)
+	next.secrets.of(r, v.API, l.known)
+	next.asked(r, v, settings)
+	next.end(took)
+	_, _ = l.out.Write(next.text) // the sink counts what it loses
+	next.reset()
+	l.lines.Put(next)
 }
 
-func (l *Log) record(door string, r *auth.Request, v *auth.Verdict, settings keyring.Audit, took time.Duration) Record {
-	s := secretsOf(r, v.API, l.known)
-	record := Record{
-		Time: r.Time.UTC(), Verdict: allowed, Reason: string(v.Reason), Status: http.StatusOK,
-		Door: door, Key: identity(v),
-		Method: s.show(r.Method, maxMethod), Host: s.show(r.Host, maxHost),
-		Route: v.Route, Path: s.showPath(path(r, v), maxPath),
-		Client: address(v.Client), Caller: address(r.Caller.Unmap()),
-		Source:        cmp.Or(s.show(first(r.Headers, cmp.Or(settings.SourceHeader, SourceHeader)), maxWord), settings.DefaultSource, DefaultSource),
-		RequestID:     s.show(first(r.Headers, requestIDHeader), maxWord),
-		LatencyMicros: took.Microseconds(),
-	}
-	if v.API != nil {
-		record.API = v.API.Name.String()
-	}
+// judged begins a line with what became of the request.
+func (l *line) judged(door string, r *auth.Request, v *auth.Verdict) {
+	verdict, status := allowed, http.StatusOK
 	if !v.OK() {
-		record.Verdict, record.Status = denied, authn.NewDenial(v).Response().Status
+		verdict, status = denied, authn.StatusOf(v)
 	}
-	return record
+	l.raw(`{"time":"`)
+	l.text = r.Time.UTC().AppendFormat(l.text, time.RFC3339Nano)
+	l.raw(`","verdict":"`)
+	l.raw(verdict)
+	l.raw(`","reason":`)
+	l.text = appendQuoted(l.text, string(v.Reason))
+	l.number(`,"status":`, int64(status))
+	l.raw(`,"door":`)
+	l.text = appendQuoted(l.text, door)
+	if v.API != nil {
+		l.api(v.API.Name)
+	}
+}
+
+// identity says whose credential it was, if anybody's.
+func (l *line) identity(v *auth.Verdict) {
+	k := v.Key
+	if k == nil {
+		return
+	}
+	l.raw(`,"key":{"namespace":`)
+	l.text = appendQuoted(l.text, k.Name.Namespace)
+	l.raw(`,"name":`)
+	l.text = appendQuoted(l.text, k.Name.Name)
+	l.field(`,"uid":`, k.UID)
+	l.field(`,"hint":`, v.Hint())
+	l.field(`,"project":`, k.Project)
+	l.field(`,"environment":`, k.Environment)
+	l.owner(k.OwnerName, k.OwnerEmail)
+	l.raw(`}`)
+}
+
+// asked is what the client and its gateway wrote.
+func (l *line) asked(r *auth.Request, v *auth.Verdict, settings keyring.Audit) {
+	s := &l.secrets
+	l.field(`,"method":`, s.show(r.Method, maxMethod))
+	l.field(`,"host":`, s.show(r.Host, maxHost))
+	l.field(`,"route":`, v.Route)
+	l.field(`,"path":`, s.showPath(path(r, v), maxPath))
+	l.address(`,"client":`, v.Client)
+	l.address(`,"caller":`, r.Caller.Unmap())
+	source := first(r.Headers, cmp.Or(settings.SourceHeader, SourceHeader))
+	l.field(`,"source":`, cmp.Or(s.show(source, maxWord), settings.DefaultSource, DefaultSource))
+	l.field(`,"requestId":`, s.show(first(r.Headers, requestIDHeader), maxWord))
 }
 
 // first is the value of a header that counts, of several the first.
@@ -139,26 +173,4 @@ func path(r *auth.Request, v *auth.Verdict) string {
 		return r.Path[:end]
 	}
 	return r.Path
-}
-
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
-
-func identity(v *auth.Verdict) *Key {
-	k := v.Key
-	if k == nil {
-		return nil
-	}
-	out := &Key{
-		Namespace: k.Name.Namespace, Name: k.Name.Name, UID: k.UID, Hint: v.Hint(),
-		Project: k.Project, Environment: k.Environment,
-	}
-	if k.OwnerName+k.OwnerEmail != "" {
-		out.Owner = &Owner{Name: k.OwnerName, Email: k.OwnerEmail}
-	}
-	return out
 }

@@ -22,6 +22,9 @@ const (
 	// longRun is the length of the shortest random part that a key can have (128
 	// bits of Base64).
 	longRun = 22
+
+	// apiKeyHeader is where keys commonly are, besides authorization.
+	apiKeyHeader = "x-api-key"
 )
 
 // hidden stands for what holds a key.
@@ -36,6 +39,8 @@ type lookup func(keyring.Name, key.Digest) (keyring.Match, bool)
 //     whatever the verdict,
 //   - a known key, sent elsewhere,
 //   - what has the form of a key of the API.
+//
+// They are used again, for one request after the other.
 type secrets struct {
 	api       *keyring.API
 	known     lookup
@@ -43,34 +48,47 @@ type secrets struct {
 	tooMany   bool
 }
 
-// secretsOf looks wider than the verdict does: for every credential, not for the
-// one.
-func secretsOf(r *auth.Request, api *keyring.API, known lookup) *secrets {
-	s := &secrets{api: api, known: known}
-	places := []keyring.Credential{{Place: keyring.Bearer}, {Place: keyring.Header, Name: "x-api-key"}}
-	if api != nil {
-		places = append(places, api.Credentials...)
-	}
-	_, query, _ := strings.Cut(r.Path, "?")
-	for _, p := range places {
-		switch p.Place {
-		case keyring.Bearer, keyring.Basic:
-			s.addHeader(r.Headers, "authorization", s.addAuthorization)
-		case keyring.Header:
-			s.addHeader(r.Headers, p.Name, s.add)
-		case keyring.Query:
-			s.addPairs(query, "&", p.Name)
-		case keyring.Cookie:
-			s.addHeader(r.Headers, "cookie", func(cookies string) { s.addPairs(cookies, ";", p.Name) })
-		case keyring.NoPlace:
-		}
-	}
-	return s
+// forget drops the credentials of a request.
+func (s *secrets) forget() {
+	clear(s.presented)
+	*s = secrets{presented: s.presented[:0]}
 }
 
-// addHeader adds every value of a header, as it is and, since some gateways join
-// values with commas, split.
-func (s *secrets) addHeader(h auth.Headers, name string, add func(string)) {
+// of gathers the credentials of a request. It looks wider than the verdict does: for
+// every credential, not for the one.
+func (s *secrets) of(r *auth.Request, api *keyring.API, known lookup) {
+	s.api, s.known = api, known
+	s.addHeader(r.Headers, keyring.Credential{Place: keyring.Bearer})
+	s.addHeader(r.Headers, keyring.Credential{Place: keyring.Header, Name: apiKeyHeader})
+	if api == nil {
+		return
+	}
+	for _, p := range api.Credentials {
+		switch {
+		case p.Place == keyring.Bearer, p.Place == keyring.Basic, p.Place == keyring.Header && p.Name == apiKeyHeader:
+			// looked at already
+		case p.Place == keyring.Query:
+			_, query, _ := strings.Cut(r.Path, "?")
+			s.addPairs(query, "&", p.Name)
+		default:
+			s.addHeader(r.Headers, p)
+		}
+	}
+}
+
+// addHeader adds what a place in the headers holds: of every value as it is and,
+// since some gateways join values with commas, split.
+func (s *secrets) addHeader(h auth.Headers, p keyring.Credential) {
+	name := p.Name
+	switch p.Place {
+	case keyring.Bearer, keyring.Basic:
+		name = "authorization"
+	case keyring.Cookie:
+		name = "cookie"
+	case keyring.Header:
+	case keyring.Query, keyring.NoPlace:
+		return
+	}
 	if h == nil {
 		return
 	}
@@ -79,12 +97,23 @@ func (s *secrets) addHeader(h auth.Headers, name string, add func(string)) {
 		if !ok {
 			return
 		}
-		add(value)
+		s.addValue(p, value)
 		for rest, more := value, strings.Contains(value, ","); more && !s.tooMany; {
 			var part string
 			part, rest, more = strings.Cut(rest, ",")
-			add(part)
+			s.addValue(p, part)
 		}
+	}
+}
+
+func (s *secrets) addValue(p keyring.Credential, value string) {
+	switch p.Place {
+	case keyring.Bearer, keyring.Basic:
+		s.addAuthorization(value)
+	case keyring.Cookie:
+		s.addPairs(value, ";", p.Name)
+	default:
+		s.add(value)
 	}
 }
 
@@ -96,6 +125,9 @@ func (s *secrets) addAuthorization(value string) {
 		token = strings.TrimSpace(after)
 	}
 	s.add(token)
+	if !maybeBase64(token) {
+		return
+	}
 	pair, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		return
@@ -107,6 +139,10 @@ func (s *secrets) addAuthorization(value string) {
 		}
 	}
 }
+
+// maybeBase64 is false for most tokens that aren't, such as ours and JWTs: its
+// alphabet lacks these characters, and to find that out by decoding allocates.
+func maybeBase64(token string) bool { return !strings.ContainsAny(token, "_-.") }
 
 // addPairs adds the values of a name in a query or in cookies.
 func (s *secrets) addPairs(pairs, separator, name string) {
@@ -147,7 +183,7 @@ func (s *secrets) show(text string, limit int) string {
 	if s.in(text) {
 		return hidden
 	}
-	return clean(text, limit)
+	return shorten(text, limit)
 }
 
 // showPath is show for each segment and for the whole, as keys may have slashes.
@@ -155,18 +191,31 @@ func (s *secrets) showPath(path string, limit int) string {
 	if path == "" {
 		return ""
 	}
-	path = clean(path, limit+key.MaxLength)
-	segments := strings.Split(path, "/")
-	for i, segment := range segments {
-		if s.in(segment) {
-			segments[i] = hidden
-		}
-	}
-	path = strings.Join(segments, "/")
-	if s.holds(path) || s.holds(unescape(path)) {
+	path = s.hideSegments(clean(path, limit+key.MaxLength))
+	if s.holds(path) {
 		return "/" + hidden
 	}
-	return clean(path, limit)
+	if unescaped := unescape(path); unescaped != path && s.holds(unescaped) {
+		return "/" + hidden
+	}
+	return shorten(path, limit)
+}
+
+func (s *secrets) hideSegments(path string) string {
+	for rest, more := path, true; more; {
+		var segment string
+		if segment, rest, more = strings.Cut(rest, "/"); !s.in(segment) {
+			continue
+		}
+		segments := strings.Split(path, "/")
+		for i, segment := range segments {
+			if s.in(segment) {
+				segments[i] = hidden
+			}
+		}
+		return strings.Join(segments, "/")
+	}
+	return path
 }
 
 // in reports whether a text is a key, has one among its words, or holds one.
@@ -183,11 +232,26 @@ func (s *secrets) in(text string) bool {
 }
 
 func (s *secrets) inReading(text string) bool {
-	return s.is(text) || len(text) >= minLength && (s.holds(text) || slices.ContainsFunc(strings.FieldsFunc(text, betweenWords), s.is))
+	return s.is(text) || len(text) >= minLength && (s.holds(text) || s.hasWord(text))
 }
 
-// betweenWords holds for what commonly stands beside a key.
-func betweenWords(r rune) bool { return strings.ContainsRune(` /?&=:;,"'()<>[]{}`, r) }
+// hasWord reports whether one of several words is a key.
+func (s *secrets) hasWord(text string) bool {
+	if look(text)&separator == 0 {
+		return false // it is one word, that isn't
+	}
+	start := 0
+	for i := range len(text) {
+		if kindOf[text[i]]&separator == 0 {
+			continue
+		}
+		if start < i && s.is(text[start:i]) {
+			return true
+		}
+		start = i + 1
+	}
+	return start < len(text) && s.is(text[start:])
+}
 
 // is reports whether a word is a key.
 func (s *secrets) is(word string) bool {
@@ -216,7 +280,19 @@ func (s *secrets) holds(text string) bool {
 	if s.api == nil {
 		return hasLongRun(text)
 	}
-	return slices.ContainsFunc(s.api.Formats, func(f key.Format) bool { return f.Occurs(text) })
+	for i := range s.api.Formats {
+		if f := &s.api.Formats[i]; mayOccur(f, text) && f.Occurs(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayOccur is false where a format's fixed parts are missing, or there is no room
+// for a key: that is nearly everywhere, and costs little to see.
+func mayOccur(f *key.Format, text string) bool {
+	return len(text) >= len(f.Prefix)+len(f.Environment)+f.Length &&
+		strings.Contains(text, f.Prefix) && strings.Contains(text, f.Environment)
 }
 
 func hasLongRun(text string) bool {
@@ -235,6 +311,9 @@ func hasLongRun(text string) bool {
 }
 
 func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
 	if unescaped, err := url.PathUnescape(s); err == nil {
 		return unescaped
 	}

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,7 @@ type writer struct {
 	entered chan struct{} // gets a value with each Write
 	hold    chan struct{} // each Write takes a value
 	answers []answer      // of the next writes; then all is well
+	writes  []string
 }
 
 type answer struct {
@@ -43,6 +46,7 @@ func (w *writer) Write(p []byte) (int, error) {
 		_, _ = w.Buffer.Write(p[:a.n])
 		return a.n, a.err
 	}
+	w.writes = append(w.writes, string(p))
 	return w.Buffer.Write(p)
 }
 
@@ -52,8 +56,8 @@ func newSink(w *writer) (*Sink, *bytes.Buffer) {
 	return NewSink(w, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(logged, nil))), logged
 }
 
-// expectDropped compares apikey_operator_audit_dropped_total, by reason.
-func expectDropped(t *testing.T, s *Sink, want map[string]float64) {
+// droppedLines is apikey_operator_audit_dropped_total, by reason.
+func droppedLines(t testing.TB, s *Sink) map[string]float64 {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s.dropped)
@@ -65,9 +69,14 @@ func expectDropped(t *testing.T, s *Sink, want map[string]float64) {
 	for _, m := range families[0].GetMetric() {
 		got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
 	}
+	return got
+}
+
+func expectDropped(t *testing.T, s *Sink, want map[string]float64) {
+	t.Helper()
 	all := map[string]float64{bufferFull: 0, writeFailed: 0, closed: 0}
 	maps.Copy(all, want)
-	if !maps.Equal(got, all) {
+	if got := droppedLines(t, s); !maps.Equal(got, all) {
 		t.Errorf("dropped %v, want %v", got, all)
 	}
 }
@@ -95,6 +104,56 @@ func TestSinkWritesEverythingBeforeItCloses(t *testing.T) {
 	expectDropped(t, s, map[string]float64{closed: 1})
 	if err := s.Close(t.Context()); err != nil {
 		t.Errorf("closing again: %v", err)
+	}
+}
+
+// A line is written at once, unless one was just before: then lines gather.
+func TestSinkGathersLines(t *testing.T) {
+	many := strings.Repeat("x", batch-1) + "\n"
+	for _, tc := range []struct {
+		name  string
+		steps []any // what is written, or how long nothing is
+		want  []string
+	}{
+		{"one line", []any{"a\n"}, []string{"a\n"}},
+		{"lines after it", []any{"a\n", "b\n", pause - 1, "c\n"}, []string{"a\n"}},
+		{"lines after it, and the pause is over", []any{"a\n", "b\n", pause - 1, "c\n", time.Duration(1)}, []string{"a\n", "b\nc\n"}},
+		{"and once more", []any{"a\n", "b\n", pause, "c\n", pause - 1}, []string{"a\n", "b\n"}},
+		{"and that pause is over too", []any{"a\n", "b\n", pause, "c\n", pause}, []string{"a\n", "b\n", "c\n"}},
+		{"a line after a pause", []any{"a\n", pause, "b\n"}, []string{"a\n", "b\n"}},
+		{"a line after a long time", []any{"a\n", time.Hour, "b\n", "c\n"}, []string{"a\n", "b\n"}},
+		{"enough for a write", []any{"a\n", "b\n", many, "c\n"}, []string{"a\n", "b\n" + many}},
+		{"again and again", []any{many, many, many, "a\n"}, []string{many, many, many}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &writer{}
+				s, _ := newSink(w)
+				all := ""
+				for _, step := range tc.steps {
+					switch step := step.(type) {
+					case string:
+						all += step
+						if _, err := s.Write([]byte(step)); err != nil {
+							t.Fatal(err)
+						}
+					case time.Duration:
+						<-time.After(step)
+					}
+					synctest.Wait()
+				}
+				if !slices.Equal(w.writes, tc.want) {
+					t.Errorf("wrote %.40q, want %.40q", w.writes, tc.want)
+				}
+				start := time.Now()
+				if err := s.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if w.String() != all || time.Since(start) != 0 {
+					t.Errorf("closing took %s and left %.40q, want what is left to be written at once", time.Since(start), w)
+				}
+			})
+		})
 	}
 }
 
@@ -174,7 +233,7 @@ func TestLinesAreWhole(t *testing.T) {
 	const doors, requests = 8, 200
 	file := &writer{}
 	s, _ := newSink(file)
-	log := New(s, keyring.New(keyring.HostPolicy{}).Find, time.Now)
+	log := New(s, keyring.New(keyring.HostPolicy{}).Find)
 	var group sync.WaitGroup
 	for d := range doors {
 		door := log.Door(fmt.Sprint("door-", d), deny{})

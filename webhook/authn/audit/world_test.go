@@ -84,9 +84,10 @@ func newWorld(t testing.TB) *world {
 		Ring: w.ring, Synced: func() bool { return true }, Current: func() bool { return true },
 		TrustedCallers: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}
-	clock := at
-	now := func() time.Time { clock = clock.Add(21 * time.Microsecond); return clock }
-	w.door = New(&w.out, w.ring.Find, now).Door("ext_authz", core).(*audited)
+	var clock time.Duration
+	log := New(&w.out, w.ring.Find)
+	log.clock = func() time.Duration { clock += 21 * time.Microsecond; return clock }
+	w.door = log.Door("ext_authz", core).(*audited)
 	return w
 }
 
