@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"unsafe"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
@@ -15,6 +16,10 @@ import (
 // maxKept is how many headers an exchange may hold and still be used again: one large
 // request shall not take up memory for good.
 const maxKept = 128
+
+// maxUncopied is the length up to which grpc-go doesn't pool what it received, in
+// bytes: a longer message is copied, so that its memory is used again.
+const maxUncopied = 1024
 
 // answerSize is more than most answers need, in bytes.
 const answerSize = 4096
@@ -80,7 +85,6 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return errOtherMessage
 	}
-	// A copy, which the garbage collector owns: what is read are parts of it.
 	e.broken = !e.message.read(text(data))
 	return nil
 }
@@ -94,11 +98,17 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{e.end()}, nil
 }
 
+// text is what was sent. Strings that are read are parts of it: nothing is ever
+// written there again.
 func text(data mem.BufferSlice) string {
-	if len(data) == 1 {
-		return string(data[0].ReadOnlyData())
+	var b []byte
+	if len(data) == 1 && data.Len() <= maxUncopied {
+		data.Ref() // and never freed: no pool gets it back
+		b = data[0].ReadOnlyData()
+	} else {
+		b = data.Materialize() // a copy
 	}
-	return string(data.Materialize())
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see above
 }
 
 // service is envoy.service.auth.v3.Authorization with messages of our own.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -52,5 +53,30 @@ func TestEndForgets(t *testing.T) {
 	}
 	if e.answer.b != nil || e.buffer != nil {
 		t.Errorf("left is the answer %q", e.answer.b)
+	}
+}
+
+// What was read of a message stays as it is when grpc-go uses its buffer again.
+func TestTextIsNotWrittenAgain(t *testing.T) {
+	pool := mem.NewTieredBufferPool(64, 1<<10, 4<<10, 64<<10)
+	for _, n := range []int{0, 1, 100, maxUncopied, maxUncopied + 1, 5000, 60_000} {
+		for parts := 1; parts <= 3; parts++ {
+			want := strings.Repeat("k", n*parts)
+			var data mem.BufferSlice
+			for range parts {
+				b := pool.Get(n)
+				copy(*b, strings.Repeat("k", n))
+				data = append(data, mem.NewBuffer(b, pool))
+			}
+			got := text(data)
+			data.Free()
+			for range 10 { // whoever gets a buffer next writes into it
+				b := pool.Get(n)
+				copy(*b, strings.Repeat("x", n))
+			}
+			if got != want {
+				t.Errorf("%d parts of %d bytes were written again", parts, n)
+			}
+		}
 	}
 }
