@@ -22,9 +22,10 @@ func gatheredPair(t *testing.T) (ours, theirs net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ours, err = (gathering{l}).Accept(); err != nil {
+	if ours, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
+	ours = gather(ours)
 	t.Cleanup(func() { _, _, _ = l.Close(), ours.Close(), theirs.Close() })
 	deadline := time.Now().Add(20 * time.Second)
 	_ = theirs.SetDeadline(deadline)

@@ -122,7 +122,7 @@ func grpcOptions(t *tls.Config) []grpc.ServerOption {
 		transport = credentials.NewTLS(t)
 	}
 	return []grpc.ServerOption{
-		grpc.Creds(transport),
+		grpc.Creds(gathering{transport}),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.InitialWindowSize(streamWindow),
 		grpc.InitialConnWindowSize(connectionWindow),
@@ -155,7 +155,7 @@ func serveGRPC(ctx context.Context, log *slog.Logger, name, address string, serv
 		defer timer.Stop()
 		server.GracefulStop()
 	}()
-	if err := server.Serve(gathering{listener}); err != nil {
+	if err := server.Serve(listener); err != nil {
 		return fmt.Errorf("%s listener: %w", name, err)
 	}
 	<-stopped
