@@ -36,22 +36,17 @@ func (g gathering) Clone() credentials.TransportCredentials {
 	return gathering{g.TransportCredentials.Clone()}
 }
 
-func gather(c net.Conn) net.Conn {
-	g := &gathered{Conn: c, wake: make(chan struct{}, 1), closed: make(chan struct{})}
-	go g.run()
-	return g
-}
+func gather(c net.Conn) net.Conn { return &gathered{Conn: c} }
 
 // gathered is a connection whose writes are done together, once everybody else who
 // is ready to run has. A write that fails fails the next one; none is done in part.
 type gathered struct {
 	net.Conn
-	wake   chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	once sync.Once // of closing
 
 	mu      sync.Mutex
 	pending []byte
+	soon    bool // somebody is about to write what is pending
 	err     error
 }
 
@@ -69,28 +64,22 @@ func (c *gathered) Write(b []byte) (int, error) {
 		}
 		return len(b), nil
 	}
-	select {
-	case c.wake <- struct{}{}:
-	default: // is awake
+	if !c.soon {
+		c.soon = true
+		go c.flushSoon()
 	}
 	return len(b), nil
 }
 
-func (c *gathered) run() {
-	for {
-		select {
-		case <-c.wake:
-		case <-c.closed:
-			return
-		}
-		runtime.Gosched() // answers that are nearly ready come along
-		c.mu.Lock()
-		c.flush()
-		c.mu.Unlock()
-	}
+func (c *gathered) flushSoon() {
+	runtime.Gosched() // answers that are nearly ready come along
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.soon = false
+	c.flush()
 }
 
-// flush writes what waits; mu is held.
+// flush writes what is pending; mu is held.
 func (c *gathered) flush() {
 	if len(c.pending) > 0 && c.err == nil {
 		_, c.err = c.Conn.Write(c.pending)
@@ -98,10 +87,9 @@ func (c *gathered) flush() {
 	c.pending = c.pending[:0]
 }
 
-// Close implements net.Conn. What waits is written before.
+// Close implements net.Conn. What is pending is written before.
 func (c *gathered) Close() error {
 	c.once.Do(func() {
-		close(c.closed)
 		_ = c.SetWriteDeadline(time.Now().Add(lastWrite)) // of a write under way, too; what fails here fails below
 		c.mu.Lock()
 		defer c.mu.Unlock()
