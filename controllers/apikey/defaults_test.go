@@ -116,7 +116,7 @@ func TestTTLCountsFromFirstIssue(t *testing.T) {
 	}
 	w.want("key", "Active | True Issued | Present key | Current, Retiring 30m")
 	w.wantEffective("key", "ends 30m")
-	if k := compile.Key(w.key("key")); !k.ExpiresAt.Equal(first.ExpiresAt) || k.Err != nil {
+	if k := compile.Key(w.key("key")); k.ExpiresAt != first.ExpiresAt || k.Err != nil {
 		t.Errorf("enforced until %v (%v), want %v", k.ExpiresAt, k.Err, first.ExpiresAt)
 	}
 

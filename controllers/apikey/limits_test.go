@@ -12,7 +12,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/compile"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
-	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
 // wantCondition demands a condition, and a message with these words.
@@ -35,7 +34,7 @@ func (w *world) wantCondition(name, condition, statusAndReason string, says ...s
 // wantEnforced demands that auth servers treat a key as before.
 func (w *world) wantEnforced(name string, before *keyring.Key) {
 	w.Helper()
-	ignore := cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{}, ratelimit.Limiter{})
+	ignore := cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{}, keyring.Terms{}, keyring.Holder{})
 	if diff := cmp.Diff(before, compile.Key(w.key(name)), ignore); diff != "" {
 		w.Errorf("%s: what is enforced has changed (-before +after)\n%s", name, diff)
 	}
@@ -50,7 +49,7 @@ func TestTightenedLimits(t *testing.T) {
 	w.reconcile("key")
 	w.wantCondition("key", "WithinLimits", "")
 	enforced, secret := compile.Key(w.key("key")), w.secret("key")
-	if enforced.Err != nil || enforced.Limit.Requests != 2000 || !enforced.ExpiresAt.Equal(w.clock.Now().Add(48*time.Hour)) {
+	if enforced.Err != nil || enforced.Limit.Requests != 2000 || !enforced.ExpiresAt.Time().Equal(w.clock.Now().Add(48*time.Hour)) {
 		t.Fatalf("compiled: %+v", enforced)
 	}
 	w.told = nil

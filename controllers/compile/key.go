@@ -101,21 +101,23 @@ func RateLimitOf(k *v1alpha1.APIKey) *v1alpha1.RateLimit {
 // up, its key versions with their deadlines, and its deletion. status.state, which
 // waits for the controller, is not.
 func Key(k *v1alpha1.APIKey) *keyring.Key {
-	out := &keyring.Key{
-		Name:        keyring.Name{Namespace: k.Namespace, Name: k.Name},
-		UID:         string(k.UID),
-		CreatedAt:   k.CreationTimestamp.Time,
-		API:         APIName(k),
-		DisplayName: k.Spec.DisplayName,
-		Project:     k.Spec.Project,
-		Environment: string(k.Spec.Environment),
-	}
+	out := keyring.NewKey()
+	out.Name = keyring.Name{Namespace: k.Namespace, Name: k.Name}
+	out.UID = string(k.UID)
+	out.CreatedAt = keyring.At(k.CreationTimestamp.Time)
+	out.API = APIName(k)
+	out.DisplayName = k.Spec.DisplayName
+	out.Project = k.Spec.Project
+	out.Environment = string(k.Spec.Environment)
 	out.ExpiresAt = deadline(EndOf(k))
 	if o := k.Spec.Owner; o != nil {
 		out.OwnerName, out.OwnerEmail = o.Name, o.Email
 	}
-	for _, s := range k.Spec.Scopes {
-		out.Scopes = append(out.Scopes, string(s))
+	if n := len(k.Spec.Scopes); n > 0 {
+		out.Scopes = make([]string, n)
+		for i, s := range k.Spec.Scopes {
+			out.Scopes[i] = string(s)
+		}
 	}
 	if len(k.Spec.Attributes) > 0 {
 		out.Attributes = make(map[string]string, len(k.Spec.Attributes))
@@ -137,7 +139,7 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 	if out.State, err = state(k); err != nil {
 		out.Err = err
 	}
-	out.Versions = versions(k)
+	addVersions(out, k)
 	return out
 }
 
@@ -184,28 +186,27 @@ func limit(r *v1alpha1.RateLimit) (ratelimit.Limit, error) {
 	return l, nil
 }
 
-// versions leaves out what isn't a digest: nobody can hold its raw key.
-func versions(k *v1alpha1.APIKey) []keyring.Version {
-	out := make([]keyring.Version, 0, len(k.Status.Keys))
+// addVersions leaves out what isn't a digest: nobody can hold its raw key.
+func addVersions(out *keyring.Key, k *v1alpha1.APIKey) {
+	out.Versions = slices.Grow(out.Versions, len(k.Status.Keys))
 	for _, v := range k.Status.Keys {
 		d, err := key.ParseDigest(v.Digest)
 		if err != nil {
 			continue
 		}
-		out = append(out, keyring.Version{Digest: d, Hint: v.Hint, NotAfter: deadline(v.NotAfter), ByHash: ByHash(k, v.Digest)})
+		out.Versions = append(out.Versions, keyring.Version{Digest: d, Hint: v.Hint, NotAfter: deadline(v.NotAfter), ByHash: ByHash(k, v.Digest)})
 	}
-	return out
 }
 
-// deadline returns a time, zero if there is none. The year 1, which Go takes for
-// no time, has passed.
-func deadline(t *metav1.Time) time.Time {
+// deadline returns a time, 0 if there is none. The year 1, which Go takes for no
+// time, has passed.
+func deadline(t *metav1.Time) keyring.Instant {
 	switch {
 	case t == nil:
-		return time.Time{}
+		return 0
 	case t.IsZero():
-		return time.Unix(0, 0)
+		return keyring.At(time.Unix(0, 0))
 	default:
-		return t.Time
+		return keyring.At(t.Time)
 	}
 }

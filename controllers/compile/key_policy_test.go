@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
@@ -61,7 +62,7 @@ func TestDefaultsFillUpSpec(t *testing.T) {
 			if got.Err != nil {
 				said = got.Err.Error()
 			}
-			if !got.ExpiresAt.Equal(row.end) || got.Limit != row.limit || said != row.err {
+			if got.ExpiresAt != keyring.At(row.end) || got.Limit != row.limit || said != row.err {
 				t.Errorf("ends %v, limit %+v, error %q", got.ExpiresAt, got.Limit, said)
 			}
 		})

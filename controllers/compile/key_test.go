@@ -25,7 +25,7 @@ var (
 	digest2  = key.NewRaw("ak_two").Digest()
 	prefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	// compilable compares compiled objects; the limiter isn't compiled.
-	compilable = cmp.Options{prefixes, cmpopts.EquateEmpty(), cmpopts.EquateErrors(), cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{})}
+	compilable = cmp.Options{prefixes, cmpopts.EquateEmpty(), cmpopts.EquateErrors(), cmpopts.IgnoreUnexported(keyring.Key{}, keyring.Version{}, keyring.Terms{}, keyring.Holder{})}
 )
 
 // apiKey is an APIKey with nothing but what every one has.
@@ -36,7 +36,9 @@ func apiKey() *v1alpha1.APIKey {
 }
 
 func plainKey() *keyring.Key {
-	return &keyring.Key{Name: keyring.Name{Namespace: "apps", Name: "shop"}, UID: "uid-1", CreatedAt: created.Time, API: keyring.DefaultAPI}
+	k := keyring.NewKey()
+	k.Name, k.UID, k.CreatedAt = keyring.Name{Namespace: "apps", Name: "shop"}, "uid-1", keyring.At(created.Time)
+	return k
 }
 
 func TestKey(t *testing.T) {
@@ -81,7 +83,7 @@ func TestKey(t *testing.T) {
 		}, func(w *keyring.Key) {
 			w.Limit = ratelimit.Limit{Requests: 10, Period: time.Second, Algorithm: ratelimit.TokenBucket}
 		}},
-		{"expiresAt", func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = end }, func(w *keyring.Key) { w.ExpiresAt = noon }},
+		{"expiresAt", func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = end }, func(w *keyring.Key) { w.ExpiresAt = keyring.At(noon) }},
 		{"active", func(k *v1alpha1.APIKey) { k.Spec.State = "Active" }, func(*keyring.Key) {}},
 		{"suspended", func(k *v1alpha1.APIKey) { k.Spec.State = "Suspended" }, func(w *keyring.Key) { w.State = keyring.Suspended }},
 		{"revoked", func(k *v1alpha1.APIKey) { k.Spec.State = "Revoked" }, func(w *keyring.Key) { w.State = keyring.Revoked }},
@@ -92,7 +94,7 @@ func TestKey(t *testing.T) {
 		{"versions, in every phase", func(k *v1alpha1.APIKey) {
 			k.Status.Keys = []v1alpha1.KeyVersion{{Digest: digest.String(), Hint: "ak_o", Phase: "Pending"}, {Digest: digest2.String(), Phase: "Retiring", NotAfter: end}}
 		}, func(w *keyring.Key) {
-			w.Versions = []keyring.Version{{Digest: digest, Hint: "ak_o"}, {Digest: digest2, NotAfter: noon}}
+			w.Versions = []keyring.Version{{Digest: digest, Hint: "ak_o"}, {Digest: digest2, NotAfter: keyring.At(noon)}}
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -148,11 +150,11 @@ func TestBrokenTimes(t *testing.T) {
 	k.Spec.ExpiresAt = &metav1.Time{}
 	k.Status.Keys = []v1alpha1.KeyVersion{{Digest: digest.String(), NotAfter: &metav1.Time{}}}
 	got := compile.Key(k)
-	if end := got.ExpiresAt; end.IsZero() || end.After(noon) {
+	if end := got.ExpiresAt; end.IsZero() || end > keyring.At(noon) {
 		t.Errorf("expires at %v", end)
 	}
 	for _, v := range got.Versions {
-		if v.NotAfter.IsZero() || v.NotAfter.After(noon) {
+		if v.NotAfter.IsZero() || v.NotAfter > keyring.At(noon) {
 			t.Errorf("accepted until %v", v.NotAfter)
 		}
 	}

@@ -57,7 +57,7 @@ func TestEdits(t *testing.T) {
 	w.must(w.client.Status().Update(ctx, k))
 	w.until("the deadline", func() bool {
 		m, ok := w.found("raw-edited")
-		return ok && m.Version.NotAfter.Equal(end.Time)
+		return ok && m.Version.NotAfter == keyring.At(end.Time)
 	})
 	k.Status.Keys = k.Status.Keys[:1]
 	w.must(w.client.Status().Update(ctx, k))

@@ -90,7 +90,7 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 		return reason
 	}
 	v.Credential = f.credential
-	m, reason := a.find(api, f)
+	m, reason := a.find(api, &f)
 	if reason != "" {
 		return a.wrongKey(reason, r, v)
 	}
@@ -104,9 +104,12 @@ func (a *Authenticator) decide(r *Request, v *Verdict) Reason {
 
 // preflight holds for a CORS preflight request (Fetch standard, section 3.2.2).
 func preflight(r *Request) bool {
+	if r.Method != "OPTIONS" {
+		return false
+	}
 	_, origin := r.Headers.Value("origin", 0)
 	_, method := r.Headers.Value("access-control-request-method", 0)
-	return r.Method == "OPTIONS" && origin && method
+	return origin && method
 }
 
 // check decides about a request whose key is known.
@@ -118,8 +121,8 @@ func (a *Authenticator) check(r *Request, matched *route.Match, v *Verdict) Reas
 	if !k.AllowsIP(v.Client) {
 		return IPNotAllowed
 	}
-	for _, b := range api.Bindings {
-		if reason := bound(b, k, r.Headers, v.Path); reason != "" {
+	for i := range api.Bindings {
+		if reason := bound(&api.Bindings[i], k, r.Headers, v.Path); reason != "" {
 			return reason
 		}
 	}
@@ -160,14 +163,16 @@ func (a *Authenticator) api(t Target, host string) (*keyring.API, bool) {
 
 // find looks the credential up. Only bounds are checked before: what is known is
 // let through whatever its shape, and the shape then only chooses the reason.
-func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) {
+func (a *Authenticator) find(api *keyring.API, f *found) (keyring.Match, Reason) {
+	var raws [len(f.readings)]*key.Raw // those in bounds
 	var digests [len(f.readings)]key.Digest
 	n := 0
-	for _, raw := range f.readings {
+	for i := range f.readings {
+		raw := &f.readings[i]
 		if !raw.InBounds() {
 			continue
 		}
-		digests[n] = raw.Digest()
+		raws[n], digests[n] = raw, raw.Digest()
 		if m, ok := a.Ring.Find(api.Name, digests[n]); ok {
 			return m, ""
 		}
@@ -186,7 +191,7 @@ func (a *Authenticator) find(api *keyring.API, f found) (keyring.Match, Reason) 
 	switch {
 	case strings.Contains(f.readings[0].Reveal(), ","):
 		return keyring.Match{}, AmbiguousCredential // some gateways join repeated headers
-	case !slices.ContainsFunc(f.readings[:], func(raw key.Raw) bool { return raw.InBounds() && matches(api.Formats, raw) }):
+	case !matches(api.Formats, raws[:n]):
 		return keyring.Match{}, MalformedCredential
 	default:
 		return keyring.Match{}, UnknownKey
@@ -208,10 +213,12 @@ func (a *Authenticator) wrongKey(reason Reason, r *Request, v *Verdict) Reason {
 	return reason
 }
 
-func matches(formats []key.Format, raw key.Raw) bool {
-	for _, f := range formats {
-		if f.Matches(raw) {
-			return true
+func matches(formats []key.Format, raws []*key.Raw) bool {
+	for _, raw := range raws {
+		for i := range formats {
+			if formats[i].Matches(*raw) {
+				return true
+			}
 		}
 	}
 	return false
@@ -240,12 +247,11 @@ func standing(api *keyring.API, k *keyring.Key, v *keyring.Version, now time.Tim
 }
 
 // bound says why the request's value isn't the key's, or nothing.
-func bound(b keyring.Binding, k *keyring.Key, h Headers, path string) Reason {
+func bound(b *keyring.Binding, k *keyring.Key, h Headers, path string) Reason {
 	got, present, mismatch := "", false, HeaderMismatch
 	if b.Header != "" {
-		value, sent := h.Value(b.Header, 0)
-		_, more := h.Value(b.Header, 1)
-		got, present = strings.Trim(value, " \t"), sent && !more
+		value, sent := first(h, b.Header)
+		got, present = trimBlanks(value), sent == 1
 	} else {
 		mismatch = BindingMismatch
 		if b.Field == keyring.Project {
@@ -255,7 +261,7 @@ func bound(b keyring.Binding, k *keyring.Key, h Headers, path string) Reason {
 			return "" // another path
 		}
 	}
-	want, has := k.Value(b)
+	want, has := k.Value(*b)
 	switch {
 	case !has && b.IfKeyHas:
 		return ""
@@ -266,9 +272,9 @@ func bound(b keyring.Binding, k *keyring.Key, h Headers, path string) Reason {
 	}
 }
 
-func variable(b keyring.Binding, path string) (string, bool) {
-	for _, p := range b.Patterns {
-		if value, ok := p.Variable(path, b.Variable); ok {
+func variable(b *keyring.Binding, path string) (string, bool) {
+	for i := range b.Patterns {
+		if value, ok := b.Patterns[i].Variable(path, b.Variable); ok {
 			return value, true
 		}
 	}

@@ -16,15 +16,24 @@ func clientAddr(source string, forwardedFor []string, trusted func(netip.Addr) b
 		return addr, ok
 	}
 	for i := len(forwardedFor) - 1; i >= 0; i-- {
-		hops := strings.Split(forwardedFor[i], ",")
-		for j := len(hops) - 1; j >= 0; j-- {
-			addr, ok = parseAddr(strings.Trim(hops[j], " \t"))
+		for hops, more := forwardedFor[i], true; more; {
+			var hop string
+			hops, hop, more = cutLast(hops)
+			addr, ok = parseAddr(trimBlanks(hop))
 			if !ok || !trusted(addr) {
 				return addr, ok
 			}
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// cutLast cuts the last hop off a list, and says whether there are more.
+func cutLast(hops string) (others, hop string, more bool) {
+	if i := strings.LastIndexByte(hops, ','); i >= 0 {
+		return hops[:i], hops[i+1:], true
+	}
+	return "", hops, false
 }
 
 var errZone = errors.New("an address with a zone is known on one machine only")

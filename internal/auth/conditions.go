@@ -64,11 +64,11 @@ func (h visibleHeaders) Value(name string) (string, bool, error) {
 	if condition.Hidden(name) || strings.HasPrefix(name, ":") || slices.Contains(h.credentials, keyring.Credential{Place: keyring.Header, Name: name}) {
 		return "", false, nil
 	}
-	value, sent := h.headers.Value(name, 0)
-	if _, more := h.headers.Value(name, 1); more {
+	value, sent := first(h.headers, name)
+	if sent > 1 {
 		return "", true, errRepeated
 	}
-	return strings.Trim(value, " \t"), sent, nil
+	return trimBlanks(value), sent == 1, nil
 }
 
 // visibleQuery are the parameters of a query without those where the API looks for

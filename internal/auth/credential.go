@@ -20,50 +20,78 @@ type found struct {
 // empty if there is exactly one; whether it is a key isn't asked here.
 func extract(places []keyring.Credential, h Headers, query string) (found, Reason) {
 	var f found
-	count := 0
-	for _, p := range places {
-		n, r := look(p, h, query)
-		if n > 0 {
-			f = found{credential: p, readings: r}
+	reason := MissingCredential
+	in := search{headers: h, query: query}
+	for i := range places {
+		n, r := in.look(&places[i])
+		switch {
+		case n == 0:
+		case n > 1 || reason != MissingCredential:
+			return found{}, AmbiguousCredential
+		default:
+			f, reason = found{credential: places[i], readings: r}, ""
 		}
-		count += n
 	}
-	switch {
-	case count == 0:
-		return f, MissingCredential
-	case count > 1:
-		return f, AmbiguousCredential
-	default:
-		return f, ""
-	}
+	return f, reason
 }
 
-// look counts the credentials in one place and returns the last one's readings.
-func look(p keyring.Credential, h Headers, query string) (n int, r [2]key.Raw) {
+// search is one for credentials.
+type search struct {
+	headers Headers
+	query   string
+	// Two places are in Authorization, which is asked for once.
+	asked         bool
+	authorization string
+	sent          int
+}
+
+// first returns the first value of a header and how many there are, 2 for more.
+func first(h Headers, name string) (value string, n int) {
+	value, sent := h.Value(name, 0)
+	if !sent {
+		return "", 0
+	}
+	if _, more := h.Value(name, 1); more {
+		return value, 2
+	}
+	return value, 1
+}
+
+// look counts the credentials in one place and returns the readings of the only one.
+func (s *search) look(p *keyring.Credential) (n int, r [2]key.Raw) {
 	switch p.Place {
 	case keyring.Bearer, keyring.Basic:
-		v, ok := h.Value("authorization", 0)
-		if !ok {
-			return 0, r
+		if !s.asked {
+			s.authorization, s.sent = first(s.headers, "authorization")
+			s.asked = true
 		}
-		if _, more := h.Value("authorization", 1); more {
-			return 2, r // which of them an upstream reads can't be known
+		if s.sent != 1 {
+			return s.sent, r // which of two an upstream reads can't be known
 		}
-		if token, ok := schemeToken(v, p.Place); ok {
+		if token, ok := schemeToken(s.authorization, p.Place); ok {
 			return 1, readings(p.Place, token)
 		}
 	case keyring.Header:
-		for v, ok := h.Value(p.Name, 0); ok; v, ok = h.Value(p.Name, n) {
-			r[0] = key.NewRaw(strings.Trim(v, " \t"))
-			n++
-		}
+		v, sent := first(s.headers, p.Name)
+		return sent, [2]key.Raw{key.NewRaw(trimBlanks(v))}
 	case keyring.Query:
-		n, r[0] = lookQuery(p.Name, query)
+		n, r[0] = lookQuery(p.Name, s.query)
 	case keyring.Cookie:
-		n, r[0] = lookCookies(p.Name, h)
+		n, r[0] = lookCookies(p.Name, s.headers)
 	case keyring.NoPlace:
 	}
 	return n, r
+}
+
+// trimBlanks cuts off spaces and tabs around a header's value.
+func trimBlanks(v string) string {
+	for v != "" && (v[0] == ' ' || v[0] == '\t') {
+		v = v[1:]
+	}
+	for v != "" && (v[len(v)-1] == ' ' || v[len(v)-1] == '\t') {
+		v = v[:len(v)-1]
+	}
+	return v
 }
 
 // schemeToken returns what follows "Bearer" or "Basic" (RFC 9110, section 11.4).
@@ -72,8 +100,8 @@ func schemeToken(v string, p keyring.Place) (string, bool) {
 	if p == keyring.Basic {
 		want = "Basic"
 	}
-	scheme, token, _ := strings.Cut(strings.Trim(v, " \t"), " ")
-	if !strings.EqualFold(scheme, want) {
+	scheme, token, _ := strings.Cut(trimBlanks(v), " ")
+	if scheme != want && !strings.EqualFold(scheme, want) {
 		return "", false
 	}
 	return strings.TrimLeft(token, " "), true
@@ -121,7 +149,7 @@ func lookCookies(name string, h Headers) (n int, r key.Raw) {
 		for cookies != "" {
 			var pair string
 			pair, cookies, _ = strings.Cut(cookies, ";")
-			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+			k, v, ok := strings.Cut(trimBlanks(pair), "=")
 			if ok && k == name {
 				n++
 				r = key.NewRaw(v)

@@ -137,11 +137,11 @@ func TestBasic(t *testing.T) {
 func TestBasicReadingsInOrder(t *testing.T) {
 	w := simpleWorld(good, basic)
 	token := encoded(good + ":")
-	second := *w.key
+	second := w.key.Clone()
 	second.Name.Name, second.Versions = "token", []keyring.Version{version(token)}
 	w.send(authorization("Basic " + token))
 	a := w.authenticator()
-	w.ring.SetKey(&second)
+	w.ring.SetKey(second)
 	if got := outcomeOf(a.Authenticate(&w.request)); got.Reason != Allowed || got.Key != "team/token" {
 		t.Errorf("got %+v, want the key that is the token as sent", got)
 	}

@@ -13,6 +13,38 @@ var ErrHost = errors.New("host is neither a DNS name nor an IP address")
 // NormalizeHost returns a host without its port and trailing dot, in lower case.
 // An IPv6 address keeps its brackets.
 func NormalizeHost(host string) (string, error) {
+	if name, ok := plainHost(host); ok {
+		return name, nil
+	}
+	return normalizeHost(host)
+}
+
+// plainHost takes the port off a name that is normal otherwise, as nearly all are.
+func plainHost(host string) (name string, ok bool) {
+	name = host
+	before := byte('.')
+	for i := range len(host) {
+		c := host[i]
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_':
+		case (c == '-' || c == '.') && before != '.':
+		case c == ':' && validPort(host[i:]):
+			name = host[:i]
+		default:
+			return "", false
+		}
+		if c == ':' {
+			break
+		}
+		before = c
+	}
+	return name, before != '.' && len(name) <= maxHost
+}
+
+// maxHost is the length of the longest DNS name.
+const maxHost = 253
+
+func normalizeHost(host string) (string, error) {
 	name := host
 	if strings.HasPrefix(host, "[") {
 		end := strings.IndexByte(host, ']')
@@ -32,7 +64,7 @@ func NormalizeHost(host string) (string, error) {
 		name = host[:i]
 	}
 	name = strings.TrimSuffix(name, ".")
-	if len(name) == 0 || len(name) > 253 {
+	if len(name) == 0 || len(name) > maxHost {
 		return "", ErrHost
 	}
 	for i := range len(name) {

@@ -70,6 +70,7 @@ func FuzzNormalizeHost(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
+		sameHost(t, host)
 		got, err := NormalizeHost(host)
 		if err != nil {
 			if got != "" || !errors.Is(err, ErrHost) {

@@ -17,6 +17,53 @@ var ErrPath = errors.New("path is not normal")
 // characters, raw spaces, invalid UTF-8, malformed escapes and fragments. A slash
 // at the end is fine.
 func NormalizePath(target string) (path, query string, err error) {
+	if path, query, ok := plainPath(target); ok {
+		return path, query, nil
+	}
+	return normalizePath(target)
+}
+
+// plainPath splits a target in which nothing needs a second look, as nearly all do.
+func plainPath(target string) (path, query string, ok bool) {
+	if target == "" || target[0] != '/' {
+		return "", "", false
+	}
+	for i := range len(target) {
+		switch closer[target[i]] {
+		case itself:
+		case slash: // one that ends the path is fine
+			if i+1 < len(target) && (target[i+1] == '/' || target[i+1] == '.') {
+				return "", "", false
+			}
+		case questionMark:
+			path, query = target[:i], target[i+1:]
+			return path, query, strings.IndexByte(query, '#') < 0
+		case special:
+			return "", "", false
+		}
+	}
+	return target, "", true
+}
+
+// closer says of each byte how closely plainPath looks at it.
+var closer = func() (look [256]uint8) {
+	for c := range look {
+		if c := byte(c); c == '%' || c == ' ' || c == '#' || c >= utf8.RuneSelf || isForbidden(c) {
+			look[c] = special
+		}
+	}
+	look['/'], look['?'] = slash, questionMark
+	return look
+}()
+
+const (
+	itself uint8 = iota
+	slash
+	questionMark
+	special
+)
+
+func normalizePath(target string) (path, query string, err error) {
 	path, query, _ = strings.Cut(target, "?")
 	if strings.IndexByte(target, '#') >= 0 || strings.IndexByte(path, ' ') >= 0 || !strings.HasPrefix(path, "/") {
 		return "", "", ErrPath
@@ -36,18 +83,15 @@ func NormalizePath(target string) (path, query string, err error) {
 }
 
 func decodeUnreserved(path string) (string, error) {
-	if isPlain(path) {
-		return path, nil
-	}
-	var out, raw strings.Builder // raw is the path fully decoded, for the UTF-8 check
+	var buffers [2][256]byte                   // longer ones are allocated
+	out, raw := buffers[0][:0], buffers[1][:0] // raw is the path fully decoded, for the UTF-8 check
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if c != '%' {
 			if isForbidden(c) {
 				return "", ErrPath
 			}
-			out.WriteByte(c)
-			raw.WriteByte(c)
+			out, raw = append(out, c), append(raw, c)
 			continue
 		}
 		if i+2 >= len(path) {
@@ -62,27 +106,20 @@ func decodeUnreserved(path string) (string, error) {
 			return "", ErrPath
 		}
 		if isUnreserved(c) {
-			out.WriteByte(c)
+			out = append(out, c)
 		} else {
-			out.WriteString(path[i : i+3])
+			out = append(out, path[i:i+3]...)
 		}
-		raw.WriteByte(c)
+		raw = append(raw, c)
 		i += 2
 	}
-	if !utf8.ValidString(raw.String()) {
+	if !utf8.Valid(raw) {
 		return "", ErrPath
 	}
-	return out.String(), nil
-}
-
-// isPlain reports whether nothing in the path needs a second look.
-func isPlain(path string) bool {
-	for i := range len(path) {
-		if c := path[i]; c == '%' || c >= utf8.RuneSelf || isForbidden(c) {
-			return false
-		}
+	if len(out) == len(path) {
+		return path, nil // nothing was decoded
 	}
-	return true
+	return string(out), nil
 }
 
 // isForbidden holds for characters that may not stand in a path, encoded or not.

@@ -94,6 +94,7 @@ func FuzzNormalizePath(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
+		samePath(t, target)
 		path, query, err := NormalizePath(target)
 		if err != nil {
 			if path+query != "" || !errors.Is(err, ErrPath) {

@@ -52,7 +52,7 @@ var failures = []failure{
 	{RevokedKey, func(w *world) { w.key.State = keyring.Revoked }, holding},
 	{BrokenKey, func(w *world) { w.key.Err = errors.New("broken") }, holding},
 	{SuspendedKey, func(w *world) { w.key.State = keyring.Suspended }, holding},
-	{ExpiredKey, func(w *world) { w.key.ExpiresAt = now }, holding},
+	{ExpiredKey, func(w *world) { w.key.ExpiresAt = keyring.At(now) }, holding},
 	{IPNotAllowed, func(w *world) { w.request.Source = "203.0.114.7" }, holding},
 	{HeaderMismatch, func(w *world) { w.headers["email"] = []string{"eve@shop.example"} }, holding},
 	{ProjectMismatch, func(w *world) { w.key.Project = "customers" }, holding},
@@ -165,12 +165,12 @@ func TestOrderWithinTheKeysStanding(t *testing.T) {
 		apply func(w *world)
 		want  Reason
 	}{
-		"deletion before expiry":       {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Deleted, now }, DeletedKey},
-		"revocation before expiry":     {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Revoked, now }, RevokedKey},
-		"suspension before expiry":     {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Suspended, now }, SuspendedKey},
+		"deletion before expiry":       {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Deleted, keyring.At(now) }, DeletedKey},
+		"revocation before expiry":     {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Revoked, keyring.At(now) }, RevokedKey},
+		"suspension before expiry":     {func(w *world) { w.key.State, w.key.ExpiresAt = keyring.Suspended, keyring.At(now) }, SuspendedKey},
 		"revocation before a mistake":  {func(w *world) { w.key.State, w.key.Err = keyring.Revoked, errors.New("broken") }, RevokedKey},
-		"a version's end before IP":    {func(w *world) { w.key.Versions[0].NotAfter, w.request.Source = now, "" }, ExpiredKey},
-		"a state that is no state":     {func(w *world) { w.key.State, w.key.ExpiresAt = 99, now }, InternalError},
+		"a version's end before IP":    {func(w *world) { w.key.Versions[0].NotAfter, w.request.Source = keyring.At(now), "" }, ExpiredKey},
+		"a state that is no state":     {func(w *world) { w.key.State, w.key.ExpiresAt = 99, keyring.At(now) }, InternalError},
 		"no namespace before deletion": {func(w *world) { w.api.Namespaces, w.key.State = nil, keyring.Deleted }, NamespaceNotAllowed},
 	}
 	for name, tt := range tests {

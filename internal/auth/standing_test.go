@@ -33,7 +33,7 @@ func TestDeadlines(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			w.key.ExpiresAt, w.key.Versions[0].NotAfter, w.request.Time = tt.expiresAt, tt.notAfter, tt.at
+			w.key.ExpiresAt, w.key.Versions[0].NotAfter, w.request.Time = keyring.At(tt.expiresAt), keyring.At(tt.notAfter), tt.at
 			expectReason(t, w.outcome(), tt.want)
 		})
 	}
@@ -42,7 +42,7 @@ func TestDeadlines(t *testing.T) {
 func TestVersionsEndOneByOne(t *testing.T) {
 	w := simpleWorld(good, bearer)
 	w.key.Versions = append(w.key.Versions, version(other))
-	w.key.Versions[1].NotAfter = now
+	w.key.Versions[1].NotAfter = keyring.At(now)
 	a := w.authenticator()
 	for raw, want := range map[string]Reason{good: Allowed, other: ExpiredKey} {
 		w.send(authorization("Bearer " + raw))
@@ -74,8 +74,8 @@ func TestLifecycle(t *testing.T) {
 		{"issued", func() {}, Allowed, 2},
 		{"suspended", edit(func(k *keyring.Key) { k.State = keyring.Suspended }), SuspendedKey, 0},
 		{"resumed", unchanged, Allowed, 1},
-		{"expired", edit(func(k *keyring.Key) { k.ExpiresAt = now }), ExpiredKey, 0},
-		{"extended", edit(func(k *keyring.Key) { k.ExpiresAt = now.Add(1) }), Allowed, 0},
+		{"expired", edit(func(k *keyring.Key) { k.ExpiresAt = keyring.At(now) }), ExpiredKey, 0},
+		{"extended", edit(func(k *keyring.Key) { k.ExpiresAt = keyring.At(now.Add(1)) }), Allowed, 0},
 		{"spent", unchanged, RateLimited, 0},
 		{"limit raised", edit(func(k *keyring.Key) { k.Limit.Requests = 5 }), Allowed, 1},
 		{"limit lowered", edit(func(k *keyring.Key) { k.Limit.Requests = 4 }), RateLimited, 0},
@@ -124,7 +124,7 @@ func TestRateLimit(t *testing.T) {
 		{time.Hour - 1, ratelimit.Result{RetryAfter: 1, Reset: 1}},
 		{90 * time.Minute, ratelimit.Result{Allowed: true, Remaining: 2, Reset: time.Hour}},
 	}
-	w.key.ExpiresAt = time.Time{}
+	w.key.ExpiresAt = 0
 	for i, s := range steps {
 		w.request.Time = now.Add(s.after)
 		want := holding.because(Allowed)

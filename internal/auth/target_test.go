@@ -143,9 +143,9 @@ func TestDuplicates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			a := w.authenticator()
-			younger := *w.key
-			younger.Name.Name, younger.UID, younger.CreatedAt, younger.State = "younger", "other", now.Add(1), tt.state
-			w.ring.SetKey(&younger)
+			younger := w.key.Clone()
+			younger.Name.Name, younger.UID, younger.CreatedAt, younger.State = "younger", "other", keyring.At(now.Add(1)), tt.state
+			w.ring.SetKey(younger)
 			expectReason(t, outcomeOf(a.Authenticate(&w.request)), tt.want)
 		})
 	}

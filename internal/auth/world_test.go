@@ -79,17 +79,7 @@ func newWorld() *world {
 			DenyPlainHTTP: true,
 			Namespaces:    map[string]bool{"team": true},
 		},
-		key: &keyring.Key{
-			Name: keyName, UID: "uid", CreatedAt: now, API: shop,
-			Versions:   []keyring.Version{version(good)},
-			ExpiresAt:  now.Add(time.Hour),
-			Scopes:     keyring.Scopes{"READ_BUDGETS", "customers:*"},
-			AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
-			Limit:      ratelimit.Limit{Requests: 3, Period: time.Hour},
-			OwnerEmail: "ops@shop.example",
-			Project:    "budgets",
-			Attributes: map[string]string{"version": "v1"},
-		},
+		key:     newKey(),
 		headers: fields{"authorization": {"Bearer " + good}, "email": {"OPS@shop.example"}},
 		request: Request{
 			Caller: netip.MustParseAddr("127.0.0.1"),
@@ -105,6 +95,21 @@ func newWorld() *world {
 	}
 	w.request.Headers = w.headers
 	return w
+}
+
+func newKey() *keyring.Key {
+	return &keyring.Key{
+		Name: keyName, UID: "uid", CreatedAt: keyring.At(now),
+		Versions:  []keyring.Version{version(good)},
+		ExpiresAt: keyring.At(now.Add(time.Hour)),
+		Terms: &keyring.Terms{
+			API:        shop,
+			Scopes:     keyring.Scopes{"READ_BUDGETS", "customers:*"},
+			AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+			Limit:      ratelimit.Limit{Requests: 3, Period: time.Hour},
+		},
+		Holder: &keyring.Holder{OwnerEmail: "ops@shop.example", Project: "budgets", Attributes: map[string]string{"version": "v1"}},
+	}
 }
 
 // simpleWorld has a key that any request with it may use, from the given places.

@@ -6,7 +6,9 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Alphabet is the set of characters that the random part of a key is made of.
@@ -19,6 +21,38 @@ const (
 	Base62 Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	Base64 Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )
+
+// alphabets says of each byte in which of them it is: bit i is the i-th one's.
+var alphabets = func() (in [256]uint8) {
+	for i, a := range []Alphabet{Hex, Base36, Base62, Base64} {
+		for j := range len(a) {
+			in[a[j]] |= 1 << i
+		}
+	}
+	return in
+}()
+
+// spells reports whether all characters of a text are in the alphabet.
+func (a Alphabet) spells(text string) bool {
+	var bit uint8
+	switch a {
+	case Hex:
+		bit = 1 << 0
+	case Base36:
+		bit = 1 << 1
+	case Base62:
+		bit = 1 << 2
+	case Base64:
+		bit = 1 << 3
+	default: // none that keys are issued in
+		return !slices.ContainsFunc([]byte(text), func(c byte) bool { return strings.IndexByte(string(a), c) < 0 })
+	}
+	in := bit
+	for i := range len(text) {
+		in &= alphabets[text[i]]
+	}
+	return in != 0
+}
 
 const (
 	// MinBits is the least entropy of a generated key.
@@ -109,17 +143,16 @@ func (f Format) Hint(r Raw) string {
 // nothing about whether the key is known.
 func (f Format) Matches(r Raw) bool {
 	chars := r.Reveal()
-	random, ok := strings.CutPrefix(chars, f.head())
-	if !ok || f.Length <= hintChars || len(random) != f.Length+f.checksumLength() {
+	random, ok := f.cutHead(chars)
+	if !ok || f.Length <= hintChars {
 		return false
 	}
-	for i := range len(random) {
-		if strings.IndexByte(string(f.Alphabet), random[i]) < 0 {
-			return false
-		}
+	digits := f.checksumLength()
+	if len(random) != f.Length+digits || !f.Alphabet.spells(random) {
+		return false
 	}
-	end := len(chars) - f.checksumLength()
-	return !f.Checksum || f.checksum(chars[:end]) == chars[end:]
+	end := len(chars) - digits
+	return !f.Checksum || f.hasChecksum(chars[:end], chars[end:])
 }
 
 func (f Format) head() string {
@@ -132,12 +165,34 @@ func (f Format) head() string {
 	return head
 }
 
+// cutHead returns what follows the head, and whether it is there.
+func (f Format) cutHead(chars string) (rest string, ok bool) {
+	if rest, ok = f.cutPart(chars, f.Prefix); !ok {
+		return "", false
+	}
+	return f.cutPart(rest, f.Environment)
+}
+
+func (f Format) cutPart(chars, part string) (rest string, ok bool) {
+	if part == "" {
+		return chars, true
+	}
+	if rest, ok = strings.CutPrefix(chars, part); !ok {
+		return "", false
+	}
+	return strings.CutPrefix(rest, f.Separator)
+}
+
 // checksumLength is how many characters of the alphabet hold 32 bits.
 func (f Format) checksumLength() int {
 	if !f.Checksum || len(f.Alphabet) < 2 {
 		return 0
 	}
-	return int(math.Ceil(32 / math.Log2(float64(len(f.Alphabet)))))
+	n := 0
+	for left := uint32(math.MaxUint32); left > 0; left /= uint32(len(f.Alphabet)) {
+		n++
+	}
+	return n
 }
 
 // checksum writes the CRC-32 of s in the alphabet, most significant digit first.
@@ -149,4 +204,17 @@ func (f Format) checksum(s string) string {
 		sum /= base
 	}
 	return string(digits)
+}
+
+// hasChecksum reports whether the digits are the checksum of s, which it doesn't
+// write for it: strangers may ask.
+func (f Format) hasChecksum(s, digits string) bool {
+	sum := crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(s), len(s))) //nolint:gosec // no copy: ChecksumIEEE only reads
+	for i := len(digits) - 1; i >= 0; i-- {
+		if digits[i] != f.Alphabet[sum%uint32(len(f.Alphabet))] {
+			return false
+		}
+		sum /= uint32(len(f.Alphabet))
+	}
+	return true
 }

@@ -196,6 +196,9 @@ func FuzzMatches(f *testing.F) {
 
 func checkHint(t *testing.T, format key.Format, head string, raw key.Raw) {
 	t.Helper()
+	if got, want := format.Matches(raw), plainlyMatches(format, raw.Reveal()); got != want {
+		t.Errorf("%+v of %q: got %v, want %v", format, raw.Reveal(), got, want)
+	}
 	hint := format.Hint(raw)
 	if len(hint) > len(head)+4 || !strings.HasPrefix(raw.Reveal(), hint) || (hint != "") != format.Matches(raw) {
 		t.Errorf("%+v: hint of %q is %q", format, raw.Reveal(), hint)

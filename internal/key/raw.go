@@ -3,6 +3,7 @@ package key
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -51,13 +52,26 @@ func (r Raw) InBounds() bool {
 	if r.length == 0 || r.length > MaxLength {
 		return false
 	}
-	chars := r.Reveal()
-	for i := range len(chars) {
-		if c := chars[i]; c < 0x21 || c > 0x7e {
+	chars := unsafe.Slice((*byte)(r.bytes), r.length) //nolint:gosec // see Raw
+	for ; len(chars) >= 8; chars = chars[8:] {
+		if !allVisible(binary.LittleEndian.Uint64(chars)) {
+			return false
+		}
+	}
+	for _, c := range chars {
+		if c < 0x21 || c > 0x7e {
 			return false
 		}
 	}
 	return true
+}
+
+// allVisible reports whether eight characters all are visible ASCII, at once: none
+// has its highest bit set, nor has it after 1 is added, and all have it after 0x5f
+// is. No character carries into the next.
+func allVisible(eight uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	return (eight|(eight+each))&high == 0 && (eight+0x5f*each)&high == high
 }
 
 // String redacts.

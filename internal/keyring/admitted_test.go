@@ -49,7 +49,7 @@ func TestDuplicatesThatTheAPIDoesNotAdmit(t *testing.T) {
 					h := tt.holders[i]
 					k := newKey("k", "raw")
 					k.Name.Namespace, k.UID = h.namespace, h.namespace
-					k.CreatedAt, k.State = now.Add(-time.Duration(h.age)*time.Hour), h.state
+					k.CreatedAt, k.State = keyring.At(now.Add(-time.Duration(h.age)*time.Hour)), h.state
 					r.SetKey(k)
 				}
 				if m, ok := r.Find(shop, digest("raw")); !ok || m.Key.Name.Namespace != tt.want {

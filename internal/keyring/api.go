@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -24,12 +25,9 @@ func (n Name) String() string {
 	return n.Namespace + "/" + n.Name
 }
 
-// before orders names by namespace, then name.
-func (n Name) before(o Name) bool {
-	if n.Namespace != o.Namespace {
-		return n.Namespace < o.Namespace
-	}
-	return n.Name < o.Name
+// compare orders names by namespace, then name.
+func (n Name) compare(o Name) int {
+	return cmp.Or(cmp.Compare(n.Namespace, o.Namespace), cmp.Compare(n.Name, o.Name))
 }
 
 // Place is where a credential is looked for.

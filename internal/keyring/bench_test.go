@@ -3,7 +3,9 @@ package keyring_test
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,17 +21,16 @@ func seq(i int) key.Digest {
 
 // keyNumber returns a key as the feed compiles one, its strings its own.
 func keyNumber(i int) *keyring.Key {
-	return &keyring.Key{
-		Name:      keyring.Name{Namespace: fmt.Sprintf("team-%d", i%100), Name: fmt.Sprintf("shop-integration-%d", i)},
-		UID:       fmt.Sprintf("0f6b8d5e-9c57-4c39-8d3f-%012d", i),
-		CreatedAt: now,
-		API:       shop,
-		Versions:  []keyring.Version{{Digest: seq(i), Hint: fmt.Sprintf("bk_live_%04x", i%0x10000)}},
-		ExpiresAt: now.Add(time.Hour),
-		Scopes:    keyring.Scopes{"READ_BUDGETS", "WRITE_BUDGETS"},
-		Limit:     ratelimit.Limit{Requests: 1000, Period: time.Hour},
-		Project:   "proj_abc123",
-	}
+	k := keyring.NewKey()
+	k.Name = keyring.Name{Namespace: fmt.Sprintf("team-%d", i%100), Name: fmt.Sprintf("shop-integration-%d", i)}
+	k.UID = fmt.Sprintf("0f6b8d5e-9c57-4c39-8d3f-%012d", i)
+	k.CreatedAt, k.ExpiresAt = keyring.At(now), keyring.At(now.Add(time.Hour))
+	k.API = keyring.Name{Namespace: strings.Clone(shop.Namespace), Name: strings.Clone(shop.Name)}
+	k.Versions = append(k.Versions, keyring.Version{Digest: seq(i), Hint: fmt.Sprintf("bk_live_%04x", i%0x10000)})
+	k.Scopes = keyring.Scopes{strings.Clone("READ_BUDGETS"), strings.Clone("WRITE_BUDGETS")}
+	k.Limit = ratelimit.Limit{Requests: 1000, Period: time.Hour}
+	k.Project = strings.Clone("proj_abc123")
+	return k
 }
 
 func heap() uint64 {
@@ -41,13 +42,73 @@ func heap() uint64 {
 }
 
 // ringOf returns a ring of n keys, and what each of them takes in memory.
-func ringOf(n int) (r *keyring.Ring, bytesPerKey float64) {
+func ringOf(n int, key func(i int) *keyring.Key) (r *keyring.Ring, bytesPerKey float64) {
 	before := heap()
 	r = keyring.New(keyring.HostPolicy{})
 	for i := range n {
-		r.SetKey(keyNumber(i))
+		r.SetKey(key(i))
 	}
 	return r, float64(heap()-before) / float64(n)
+}
+
+// planNumber returns a key with everything that is checked, its terms those of a
+// hundred others, its holder its own.
+func planNumber(i int) *keyring.Key {
+	k := keyNumber(i)
+	plan := i / 100 % 1000
+	k.Name.Namespace = fmt.Sprintf("team-%d", plan)
+	k.Scopes, k.AllowedIPs = nil, nil
+	for n := range 20 {
+		k.Scopes = append(k.Scopes, fmt.Sprintf("resource-%d:read-%d", n, plan))
+	}
+	for n := range 10 {
+		k.AllowedIPs = append(k.AllowedIPs, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), byte(plan), 0}), 24))
+	}
+	k.Limit = ratelimit.Limit{Requests: 1 << 40, Period: time.Second}
+	k.Project, k.OwnerName = fmt.Sprintf("proj-%d", i), fmt.Sprintf("Customer %d", i)
+	return k
+}
+
+// digestsOf returns digests of n keys in an order that no cache foresees.
+func digestsOf(n int) []key.Digest {
+	digests := make([]key.Digest, 1<<16)
+	for i := range digests {
+		digests[i] = seq(i * 7919 % n)
+	}
+	return digests
+}
+
+// BenchmarkDecide asks of a key what a decision asks.
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		if n > 10_000 && testing.Short() {
+			continue
+		}
+		r, bytesPerKey := ringOf(n, planNumber)
+		namespaces := map[string]bool{}
+		for i := range 1000 {
+			namespaces[fmt.Sprintf("team-%d", i)] = true
+		}
+		api := &keyring.API{Name: shop, Namespaces: namespaces}
+		r.SetAPI(api)
+		digests := digestsOf(n)
+		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			i, allowed := 0, 0
+			for b.Loop() {
+				m, ok := r.Find(shop, digests[i&(1<<16-1)])
+				k := m.Key
+				if ok && api.Admits(k.Name.Namespace) && k.State == keyring.Active && k.Err == nil && !k.Ended(m.Version, now) &&
+					k.AllowsIP(netip.AddrFrom4([4]byte{10, 9, byte(i), 1})) && !k.Grants("resource-19:read-") && k.TakeRequest(now).Allowed {
+					r.MarkUsed(m.Version, now)
+					allowed++
+				}
+				i++
+			}
+			b.ReportMetric(bytesPerKey, "B/key")
+		})
+		runtime.KeepAlive(r)
+	}
 }
 
 func BenchmarkFind(b *testing.B) {
@@ -55,12 +116,8 @@ func BenchmarkFind(b *testing.B) {
 		if n > 10_000 && testing.Short() {
 			continue
 		}
-		r, bytesPerKey := ringOf(n)
-		// Digests in an order that no cache foresees.
-		digests := make([]key.Digest, 1<<16)
-		for i := range digests {
-			digests[i] = seq(i * 7919 % n)
-		}
+		r, bytesPerKey := ringOf(n, keyNumber)
+		digests := digestsOf(n)
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
@@ -93,7 +150,7 @@ func BenchmarkFind(b *testing.B) {
 }
 
 func BenchmarkSetKey(b *testing.B) {
-	r, _ := ringOf(10_000)
+	r, _ := ringOf(10_000, keyNumber)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

@@ -2,8 +2,13 @@
 // hosts lead to them, and which key a digest belongs to. It holds digests, never
 // raw keys, and is safe for concurrent use; what it hands out is never changed
 // afterwards.
+// Of a million keys each takes about 330 bytes and a decision reads six cache lines:
+// one of the table, two of the key with its version, one of what it used, and those
+// of its terms, which keys share. Readers take no lock.
 //
-// Files: api.go and key.go hold the compiled forms of the two kinds, hosts.go
-// decides which API a host leads to, ring.go is the index, use.go remembers when
-// key versions were last used.
+// Files: api.go and key.go hold the compiled forms of the two kinds, terms.go what
+// keys share, scopes.go, blocks.go and instant.go the values that are asked, hosts.go
+// decides which API a host leads to, ring.go is the index, table.go its hash table,
+// contest.go decides who has a digest that many claim, use.go remembers when key
+// versions were last used.
 package keyring

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,8 +74,10 @@ type HostVerdict struct {
 
 // HostTable finds the API of a host.
 type HostTable struct {
-	granted      map[string]map[string]*API // by grant's pattern, then API's host
-	defaultHosts map[string]bool
+	// exact has what Find comes to for the hosts that APIs name without a wildcard.
+	exact        map[string]*API
+	granted      patterns[*patterns[*API]] // by grant's pattern, then API's host
+	defaultHosts patterns[bool]
 	defaultAPI   *API
 }
 
@@ -86,34 +89,33 @@ type HostTable struct {
 // first by namespace and name. So neither age, nor deletion, nor a more specific
 // name takes a host away from whom the operator granted it to.
 func (p HostPolicy) Assign(apis []*API, defaultAPI *API) (*HostTable, map[Name][]HostVerdict) {
-	t := &HostTable{
-		granted:      make(map[string]map[string]*API, len(p.Grants)),
-		defaultHosts: make(map[string]bool, len(p.DefaultHosts)),
-		defaultAPI:   defaultAPI,
-	}
+	t := &HostTable{exact: map[string]*API{}, defaultAPI: defaultAPI}
 	holders := map[Grant]bool{}
 	for _, g := range p.Grants {
 		holders[g] = true
-		t.granted[g.Pattern] = map[string]*API{}
+		t.granted.set(g.Pattern, &patterns[*API]{pattern: g.Pattern})
 	}
 	for _, h := range p.DefaultHosts {
-		t.defaultHosts[h] = true
+		t.defaultHosts.set(h, true)
 	}
 	apis = slices.Clone(apis)
-	slices.SortFunc(apis, func(a, b *API) int { return older(a.CreatedAt, b.CreatedAt, a.Name, b.Name) })
+	slices.SortFunc(apis, func(a, b *API) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), a.Name.compare(b.Name)) })
 	lost := map[Name][]HostVerdict{}
 	for _, api := range apis {
 		for _, host := range api.Hosts {
-			pattern, ok := mostSpecific(t.granted, host)
-			if !ok || !holders[Grant{Namespace: api.Name.Namespace, Pattern: pattern}] {
+			covered, ok := t.granted.mostSpecific(host)
+			if !ok || !holders[Grant{Namespace: api.Name.Namespace, Pattern: covered.pattern}] {
 				lost[api.Name] = append(lost[api.Name], HostVerdict{Host: host})
 				continue
 			}
-			if first := t.granted[pattern][host]; first != nil && first != api {
+			if first := covered.get(host); first != nil && first != api {
 				lost[api.Name] = append(lost[api.Name], HostVerdict{Host: host, Winner: &first.Name})
 				continue
 			}
-			t.granted[pattern][host] = api
+			covered.set(host, api)
+			if !strings.HasPrefix(host, "*") {
+				t.exact[host] = api // nothing is more specific
+			}
 		}
 	}
 	return t, lost
@@ -122,35 +124,68 @@ func (p HostPolicy) Assign(apis []*API, defaultAPI *API) (*HostTable, map[Name][
 // Find returns the API that a normal host leads to. A host that a grant covers
 // never leads to the default API.
 func (t *HostTable) Find(host string) (*API, bool) {
-	if pattern, ok := mostSpecific(t.granted, host); ok {
-		apis := t.granted[pattern]
-		if won, ok := mostSpecific(apis, host); ok {
-			return apis[won], true
-		}
-		return nil, false
+	if api, ok := t.exact[host]; ok {
+		return api, true
 	}
-	if _, ok := mostSpecific(t.defaultHosts, host); ok {
+	if apis, ok := t.granted.mostSpecific(host); ok {
+		return apis.mostSpecific(host)
+	}
+	if _, ok := t.defaultHosts.mostSpecific(host); ok {
 		return t.defaultAPI, true
 	}
 	return nil, false
 }
 
-// mostSpecific returns the most specific of the patterns that covers a host or a
-// pattern: the same, then the wildcards from the longest to "*".
-func mostSpecific[V any](patterns map[string]V, host string) (string, bool) {
-	if _, ok := patterns[host]; ok {
-		return host, true
+// patterns has values of host patterns. What is below a name is found by the end of
+// a host, so that no pattern has to be put together.
+type patterns[V any] struct {
+	pattern string // the grant's, of those that it covers
+	hosts   map[string]V
+	below   map[string]V // by ".example.com" for "*.example.com"
+	every   map[string]V // by "*"
+}
+
+// table returns where a pattern is kept, and by what.
+func (p *patterns[V]) table(pattern string) (table *map[string]V, by string) {
+	switch {
+	case pattern == "*":
+		return &p.every, pattern
+	case strings.HasPrefix(pattern, "*."):
+		return &p.below, pattern[1:]
+	default:
+		return &p.hosts, pattern
+	}
+}
+
+func (p *patterns[V]) get(pattern string) V {
+	table, by := p.table(pattern)
+	return (*table)[by]
+}
+
+func (p *patterns[V]) set(pattern string, v V) {
+	table, by := p.table(pattern)
+	if *table == nil {
+		*table = map[string]V{}
+	}
+	(*table)[by] = v
+}
+
+// mostSpecific returns the value of the most specific of the patterns that covers a
+// host or a pattern: the same, then the wildcards from the longest to "*".
+func (p *patterns[V]) mostSpecific(host string) (v V, ok bool) {
+	table, by := p.table(host)
+	if v, ok = (*table)[by]; ok {
+		return v, true
 	}
 	name := strings.TrimPrefix(host, "*.")
-	for {
-		_, parent, ok := strings.Cut(name, ".")
-		if !ok {
-			_, ok = patterns["*"]
-			return "*", ok
+	for i := 0; i < len(name) && len(p.below) > 0; i++ {
+		if name[i] != '.' {
+			continue
 		}
-		name = parent
-		if _, ok := patterns["*."+name]; ok {
-			return "*." + name, true
+		if v, ok = p.below[name[i:]]; ok {
+			return v, true
 		}
 	}
+	v, ok = p.every["*"]
+	return v, ok
 }

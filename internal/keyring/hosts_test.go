@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -267,6 +268,66 @@ func TestHostThroughDeletionAndRecreation(t *testing.T) {
 		}
 		if got != s.want {
 			t.Errorf("%s: leads to %q, want %q", s.name, got, s.want)
+		}
+	}
+}
+
+// TestHostsAgainstTheRule holds the tables that Find looks into against the rule as
+// it is said, with random grants and hosts.
+func TestHostsAgainstTheRule(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 5))
+	host := func() string {
+		labels := make([]string, 1+rnd.IntN(4))
+		for i := range labels {
+			labels[i] = string("ab"[rnd.IntN(2)])
+		}
+		return strings.Join(labels, ".")
+	}
+	pattern := func() string { return []string{"", "*.", "*."}[rnd.IntN(3)] + host() }
+	covers := func(pattern, host string) bool {
+		return pattern == host || pattern == "*" || strings.HasPrefix(pattern, "*.") && strings.HasSuffix(host, pattern[1:])
+	}
+	best := func(patterns []string, host string) string {
+		best := ""
+		for _, p := range patterns {
+			if covers(p, host) && (best == "" || p == host || best != host && len(p) > len(best)) {
+				best = p
+			}
+		}
+		return best
+	}
+	for range 2000 {
+		var policy keyring.HostPolicy
+		var granted []string
+		for range rnd.IntN(5) {
+			granted = append(granted, pattern())
+			policy.Grants = append(policy.Grants, keyring.Grant{Namespace: "shop", Pattern: granted[len(granted)-1]})
+		}
+		if rnd.IntN(3) == 0 {
+			granted = append(granted, "*")
+			policy.Grants = append(policy.Grants, keyring.Grant{Namespace: "shop", Pattern: "*"})
+		}
+		policy.DefaultHosts = []string{pattern(), pattern()}
+		api := &keyring.API{Name: shop, Hosts: []string{pattern(), pattern(), pattern()}}
+		table, _ := policy.Assign([]*keyring.API{api}, keyring.NewDefaultAPI())
+		for range 20 {
+			h, want := host(), "none"
+			if grant := best(granted, h); grant != "" {
+				for _, claimed := range api.Hosts {
+					if covers(claimed, h) && best(granted, claimed) == grant {
+						want = shop.String()
+					}
+				}
+			} else if best(policy.DefaultHosts, h) != "" {
+				want = "default"
+			}
+			got := "none"
+			if found, ok := table.Find(h); ok {
+				got = found.Name.String()
+			}
+			if got != want {
+				t.Fatalf("%s leads to %s, want %s, with %+v and hosts %q", h, got, want, policy, api.Hosts)
+			}
 		}
 	}
 }

@@ -42,10 +42,10 @@ func TestScopesGrant(t *testing.T) {
 }
 
 func TestKeyValue(t *testing.T) {
-	full := &keyring.Key{
-		Project: "proj_abc123", Environment: "live", OwnerName: "Shop team", OwnerEmail: "ops@shop.example",
+	full := &keyring.Key{Terms: &keyring.Terms{Environment: "live"}, Holder: &keyring.Holder{
+		Project: "proj_abc123", OwnerName: "Shop team", OwnerEmail: "ops@shop.example",
 		Attributes: map[string]string{"team": "team_42", "empty": ""},
-	}
+	}}
 	tests := map[string]struct {
 		key     *keyring.Key
 		binding keyring.Binding

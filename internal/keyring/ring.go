@@ -1,32 +1,31 @@
 package keyring
 
 import (
-	"cmp"
+	"hash/maphash"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/key"
-	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
-// shardCount spreads lookups and changes over that many locks, by the digest's
-// first byte.
-const shardCount = 256
-
-// Ring is the index of keys and APIs. Any number of goroutines may read it while
-// others change it, one after the other.
+// Ring is the index of keys and APIs. Any number of goroutines may read it, and
+// never wait, while others change it, one after the other.
 type Ring struct {
 	policy HostPolicy
+	// seed makes hashes that nobody can foresee: who imports a key by its hash chooses
+	// the digest.
+	seed maphash.Seed
 
-	mu   sync.Mutex // guards changes
-	keys map[Name]*Key
+	catalog  atomic.Pointer[catalog]
+	digests  table[Version] // any one of those that hold a digest
+	contests table[contest] // all of them, if there is more than one
+	uses     uses
 
-	catalog atomic.Pointer[catalog]
-	shards  [shardCount]shard
-	uses    uses
+	mu      sync.Mutex // guards changes, and what follows
+	names   table[Key]
+	terms   pool[Terms]
+	holders pool[Holder]
 }
 
 // catalog is everything known of APIs; a change makes a new one.
@@ -35,11 +34,7 @@ type catalog struct {
 	hosts *HostTable
 }
 
-type shard struct {
-	mu      sync.RWMutex
-	matches map[reference][]Match // best first
-}
-
+// reference is what a digest is looked up by: a key of one API never opens another.
 type reference struct {
 	api    Name
 	digest key.Digest
@@ -53,12 +48,16 @@ type Match struct {
 
 // New returns a ring that knows the default API only.
 func New(policy HostPolicy) *Ring {
-	r := &Ring{policy: policy, keys: map[Name]*Key{}}
-	for i := range r.shards {
-		r.shards[i].matches = map[reference][]Match{}
-	}
+	r := &Ring{policy: policy, seed: maphash.MakeSeed(), terms: newTermsPool(), holders: newHolderPool()}
+	r.digests.hash = func(v *Version) uint64 { return r.hash(v.key.API, &v.Digest) }
+	r.contests.hash = func(c *contest) uint64 { return r.hash(c.api, &c.digest) }
+	r.names.hash = func(k *Key) uint64 { return maphash.Comparable(r.seed, k.Name) }
 	r.setCatalog(map[Name]*API{DefaultAPI: NewDefaultAPI()})
 	return r
+}
+
+func (r *Ring) hash(api Name, d *key.Digest) uint64 {
+	return maphash.Comparable(r.seed, reference{api, *d})
 }
 
 // API returns the API of a name. One that can't be used is returned with its Err.
@@ -77,37 +76,22 @@ func (r *Ring) APIForHost(host string) (*API, bool) {
 // the digest from status and revoke it elsewhere. Of these a revoked one wins, then
 // the older.
 func (r *Ring) Find(api Name, d key.Digest) (Match, bool) {
-	s := &r.shards[d[0]]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	switch found := s.matches[reference{api, d}]; len(found) {
-	case 0:
+	h := r.hash(api, &d)
+	v := r.digests.find(h, func(v *Version) bool { return v.Digest == d && v.key.API == api })
+	if v == nil {
 		return Match{}, false
-	case 1:
-		return found[0], true
-	default:
-		return r.admitted(api, found), true
 	}
-}
-
-// admitted returns the best match that the API admits, or else the best. Whom it
-// admits changes with labels of namespaces, so that only the rest is sorted.
-func (r *Ring) admitted(name Name, found []Match) Match {
-	if api, ok := r.API(name); ok {
-		for _, m := range found {
-			if api.Admits(m.Key.Name.Namespace) {
-				return m
-			}
-		}
+	if v.isContested() {
+		return r.judge(h, reference{api, d})
 	}
-	return found[0]
+	return Match{Key: v.key, Version: v}, true
 }
 
 // Len returns the number of keys.
 func (r *Ring) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.keys)
+	return r.names.size
 }
 
 // SetAPI adds an API or replaces the one of its name.
@@ -141,35 +125,60 @@ func (r *Ring) setCatalog(apis map[Name]*API) {
 
 // SetKey adds a key or replaces the one of its name. The same APIKey (by uid)
 // keeps what it used of its rate limit, and when its versions were last used.
+//
+// The key is the ring's from then on and must not be changed, nor its Terms and
+// Holder, in whose place those of an equal key may come: Clone makes one for edits.
 func (r *Ring) SetKey(k *Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.keys[k.Name]
-	if old != nil && old.UID == k.UID {
-		k.limiter = old.limiter
-		r.uses.adopt(k, old)
-	} else {
-		k.limiter = new(ratelimit.Limiter)
-		r.uses.adopt(k, nil)
+	h := maphash.Comparable(r.seed, k.Name)
+	old := r.names.find(h, func(o *Key) bool { return o.Name == k.Name })
+	var was Key // old may be k
+	if old != nil {
+		was = *old
 	}
-	r.keys[k.Name] = k
+	k.adopt(&was)
+	r.uses.adopt(k, &was)
+	r.share(k)
+	if old == nil {
+		r.names.add(h, k)
+	} else {
+		r.names.replace(h, old, k)
+	}
 	// First in, then out: a digest that stays is never missing in between.
 	for i := range k.Versions {
-		v := &k.Versions[i]
-		r.put(reference{k.API, v.Digest}, Match{Key: k, Version: v}, old)
+		if d := k.Versions[i].Digest; !holds(k.Versions[:i], d) {
+			r.hold(k, reference{k.API, d}, old)
+		}
 	}
 	if old != nil {
-		r.dropVersions(old, k)
+		r.drop(&was, old, k)
 	}
+}
+
+// share lets a key have its terms and holder in common with others.
+func (r *Ring) share(k *Key) {
+	t := k.Terms
+	if t == nil {
+		t = new(Terms)
+	}
+	if t.namespace != k.Name.Namespace {
+		if t.users > 0 {
+			t = new(*t)
+			t.forget()
+		}
+		t.namespace = k.Name.Namespace
+	}
+	k.Terms, k.Holder = r.terms.acquire(t), r.holders.acquire(k.Holder)
+	k.Name.Namespace = k.namespace
 }
 
 // DeleteKey takes a key out.
 func (r *Ring) DeleteKey(name Name) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old := r.keys[name]; old != nil {
-		delete(r.keys, name)
-		r.dropVersions(old, nil)
+	if old := r.names.find(maphash.Comparable(r.seed, name), func(o *Key) bool { return o.Name == name }); old != nil {
+		r.delete(old)
 	}
 }
 
@@ -178,91 +187,38 @@ func (r *Ring) DeleteKey(name Name) {
 func (r *Ring) KeepKeys(namespace string, names map[Name]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for name, old := range r.keys {
-		if !names[name] && (namespace == "" || namespace == name.Namespace) {
-			delete(r.keys, name)
-			r.dropVersions(old, nil)
-		}
-	}
-}
-
-// put adds a match in place of the replaced key's.
-func (r *Ring) put(ref reference, m Match, replaced *Key) {
-	s := &r.shards[ref.digest[0]]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := without(s.matches[ref], replaced)
-	found = append(found, m)
-	slices.SortStableFunc(found, func(a, b Match) int {
-		return cmp.Or(
-			cmp.Compare(a.rank(), b.rank()),
-			older(a.Key.CreatedAt, b.Key.CreatedAt, a.Key.Name, b.Key.Name),
-		)
-	})
-	s.matches[ref] = found
-}
-
-// dropVersions takes out what is left of a key that was replaced or deleted.
-func (r *Ring) dropVersions(old, replacement *Key) {
-	for _, v := range old.Versions {
-		if replacement != nil && replacement.API == old.API && replacement.holds(v.Digest) {
+	var others []*Key
+	for i := range r.names.shards {
+		s := r.names.shards[i].Load()
+		if s == nil {
 			continue
 		}
-		ref := reference{old.API, v.Digest}
-		s := &r.shards[v.Digest[0]]
-		s.mu.Lock()
-		if left := without(s.matches[ref], old); len(left) > 0 {
-			s.matches[ref] = left
-		} else {
-			delete(s.matches, ref)
-		}
-		s.mu.Unlock()
-	}
-}
-
-func without(matches []Match, k *Key) []Match {
-	left := make([]Match, 0, len(matches)+1)
-	for _, m := range matches {
-		if m.Key != k {
-			left = append(left, m)
+		others = others[:0]
+		s.each(func(k *Key) {
+			if !names[k.Name] && (namespace == "" || namespace == k.Name.Namespace) {
+				others = append(others, k)
+			}
+		})
+		for _, k := range others {
+			r.delete(k)
 		}
 	}
-	return left
 }
 
-func (k *Key) holds(d key.Digest) bool {
-	return slices.ContainsFunc(k.Versions, func(v Version) bool { return v.Digest == d })
+func (r *Ring) delete(k *Key) {
+	r.names.remove(maphash.Comparable(r.seed, k.Name), k)
+	r.drop(k, k, nil)
 }
 
-// rank orders keys that hold the same digest: a revoked one beats all, but for one
-// that knows the digest only, which anybody may have read; and one that is being
-// deleted leaves the digest to the others.
-func (m Match) rank() int {
-	rank := 1
-	switch m.Key.State {
-	case Deleted:
-		return 4
-	case Revoked:
-		rank = 0
-	default:
+// drop takes out what is left of a key that was replaced or deleted. It says what
+// the key was, old where it is.
+func (r *Ring) drop(was, old, replacement *Key) {
+	for i := range was.Versions {
+		d := was.Versions[i].Digest
+		if replacement == nil || replacement.API != was.API || !holds(replacement.Versions, d) {
+			r.hold(nil, reference{was.API, d}, old)
+		}
 	}
-	if m.Version.ByHash {
-		rank += 2
-	}
-	return rank
-}
-
-// older orders by creation, then by name.
-func older(a, b time.Time, an, bn Name) int {
-	if c := a.Compare(b); c != 0 {
-		return c
-	}
-	switch {
-	case an.before(bn):
-		return -1
-	case bn.before(an):
-		return 1
-	default:
-		return 0
-	}
+	r.terms.release(was.Terms)
+	r.holders.release(was.Holder)
 }

@@ -22,9 +22,8 @@ func digest(raw string) key.Digest { return key.NewRaw(raw).Digest() }
 
 // newKey returns a key of the shop's API whose raw keys are given.
 func newKey(name string, raws ...string) *keyring.Key {
-	k := &keyring.Key{
-		Name: keyring.Name{Namespace: "team", Name: name}, UID: "uid of " + name, CreatedAt: now, API: shop,
-	}
+	k := keyring.NewKey()
+	k.Name, k.UID, k.CreatedAt, k.API = keyring.Name{Namespace: "team", Name: name}, "uid of "+name, keyring.At(now), shop
 	for _, raw := range raws {
 		k.Versions = append(k.Versions, keyring.Version{Digest: digest(raw), Hint: raw[:1]})
 	}
@@ -71,7 +70,7 @@ func TestFindWithinOneAPI(t *testing.T) {
 func TestFindTellsTheVersion(t *testing.T) {
 	r := keyring.New(keyring.HostPolicy{})
 	k := newKey("k", "current", "retiring")
-	k.Versions[1].NotAfter = now.Add(time.Hour)
+	k.Versions[1].NotAfter = keyring.At(now.Add(time.Hour))
 	r.SetKey(k)
 	for i, raw := range []string{"current", "retiring"} {
 		if m, ok := r.Find(shop, digest(raw)); !ok || m.Key != k || m.Version != &k.Versions[i] {
@@ -116,7 +115,7 @@ func TestDuplicates(t *testing.T) {
 				for _, i := range order {
 					h := holders[i]
 					k := newKey(h.name, "raw")
-					k.CreatedAt, k.State, k.Err = now.Add(-time.Duration(h.age)*time.Hour), h.state, h.err
+					k.CreatedAt, k.State, k.Err = keyring.At(now.Add(-time.Duration(h.age)*time.Hour)), h.state, h.err
 					r.SetKey(k)
 				}
 				var got, want []string
@@ -162,7 +161,7 @@ func TestDuplicatesWhileEdited(t *testing.T) {
 	r := keyring.New(keyring.HostPolicy{})
 	set := func(name string, age int, state keyring.State, raws ...string) {
 		k := newKey(name, raws...)
-		k.CreatedAt, k.State = now.Add(-time.Duration(age)*time.Hour), state
+		k.CreatedAt, k.State = keyring.At(now.Add(-time.Duration(age)*time.Hour)), state
 		r.SetKey(k)
 	}
 	set("old", 2, keyring.Active, "raw")
@@ -247,7 +246,7 @@ func TestMatchesNeverChange(t *testing.T) {
 	before, _ := r.Find(shop, digest("raw"))
 	was := fmt.Sprintf("%+v %+v", before.Key, before.Version)
 	edited := newKey("k", "raw")
-	edited.State, edited.Versions[0].NotAfter = keyring.Revoked, now
+	edited.State, edited.Versions[0].NotAfter = keyring.Revoked, keyring.At(now)
 	r.SetKey(edited)
 	r.DeleteKey(edited.Name)
 	if is := fmt.Sprintf("%+v %+v", before.Key, before.Version); is != was {

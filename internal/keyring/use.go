@@ -24,23 +24,36 @@ const newsAfter = 60 // minutes
 // mark is when a key version was last used, in minutes of Unix time. It stays with
 // the version through edits of its APIKey.
 type mark struct {
-	digest [8]byte
 	minute atomic.Uint32 // 0 is never
-	told   uint32        // when TakeUses last returned it; guarded by uses.mu, as the following
-	ending bool          // is in uses.ending
-	other  bool          // is in uses.others
+	// news is when TakeUses last returned it, and whether it is queued; guarded by
+	// uses.mu.
+	news uint32
 }
+
+// The upper bits of news. What is left is enough for minutes until the year 4011.
+const (
+	queuedEnding = 1 << 31
+	queuedOther  = 1 << 30
+	queuedBits   = queuedEnding | queuedOther
+)
+
+func (m *mark) told() uint32 { return m.news &^ queuedBits }
 
 // uses are the marks that TakeUses has to tell of, the oldest news first.
 type uses struct {
 	mu             sync.Mutex
-	ending, others []*mark
+	ending, others []queued
+}
+
+type queued struct {
+	mark   *mark
+	digest [8]byte
 }
 
 // MarkUsed notes that a request with a key version was let through. Within a
 // minute only the first one costs more than a look.
 func (r *Ring) MarkUsed(v *Version, now time.Time) {
-	minute := uint32(now.Unix() / 60) // which overflow in the year 10136
+	minute := uint32(now.Unix()/60) &^ queuedBits
 	if v.mark != nil && v.mark.minute.Load() < minute {
 		r.uses.advance(v, minute)
 	}
@@ -52,23 +65,22 @@ func (r *Ring) TakeUses(n int) []Use {
 	r.uses.mu.Lock()
 	defer r.uses.mu.Unlock()
 	var taken []Use
-	take := func(from *[]*mark, ends bool) {
+	take := func(from *[]queued, bit uint32) {
 		for len(*from) > 0 && len(taken) < n {
-			m := (*from)[0]
+			q := (*from)[0]
 			*from = (*from)[1:]
-			if ends {
-				m.ending = false
-			} else {
-				m.other = false
-			}
-			if minute := m.minute.Load(); minute != m.told { // else it was in both
-				m.told = minute
-				taken = append(taken, Use{Digest: m.digest, At: time.Unix(int64(minute)*60, 0), Ends: ends})
+			q.mark.news &^= bit
+			if minute := q.mark.minute.Load(); minute != q.mark.told() { // else it was in both
+				q.mark.news = q.mark.news&queuedBits | minute
+				taken = append(taken, Use{Digest: q.digest, At: time.Unix(int64(minute)*60, 0), Ends: bit == queuedEnding})
 			}
 		}
+		if len(*from) == 0 {
+			*from = nil
+		}
 	}
-	take(&r.uses.ending, true)
-	take(&r.uses.others, false)
+	take(&r.uses.ending, queuedEnding)
+	take(&r.uses.others, queuedOther)
 	return taken
 }
 
@@ -86,41 +98,50 @@ func (u *uses) add(v *Version) {
 	m := v.mark
 	minute := m.minute.Load()
 	switch {
-	case minute == m.told:
+	case minute == m.told():
 	case !v.NotAfter.IsZero():
-		if !m.ending {
-			m.ending, u.ending = true, append(u.ending, m)
-		}
-	case m.told == 0 || minute-m.told >= newsAfter:
-		if !m.other {
-			m.other, u.others = true, append(u.others, m)
-		}
+		u.ending = m.queue(u.ending, v, queuedEnding)
+	case m.told() == 0 || minute-m.told() >= newsAfter:
+		u.others = m.queue(u.others, v, queuedOther)
 	}
+}
+
+func (m *mark) queue(to []queued, v *Version, bit uint32) []queued {
+	if m.news&bit != 0 {
+		return to
+	}
+	m.news |= bit
+	return append(to, queued{m, [8]byte(v.Digest[:8])})
 }
 
 // adopt gives the versions of a key their marks: those that they had as versions of
 // the same APIKey, or new ones.
 func (u *uses) adopt(k, old *Key) {
+	same := old.sameAs(k)
 	for i := range k.Versions {
 		v := &k.Versions[i]
-		if v.mark = old.markOf(v.Digest); v.mark == nil {
-			v.mark = &mark{digest: [8]byte(v.Digest[:8])}
-			continue
+		v.mark = nil
+		if same {
+			v.mark = old.markOf(v.Digest)
 		}
-		u.mu.Lock()
-		u.add(v) // it may be one that ends now
-		u.mu.Unlock()
+		switch {
+		case v.mark != nil:
+			u.mu.Lock()
+			u.add(v) // it may be one that ends now
+			u.mu.Unlock()
+		case i == 0 && !same:
+			v.mark = &k.live.first
+		default:
+			v.mark = new(mark)
+		}
 	}
 }
 
-// markOf returns the mark of a version, nil if the key (nil is none) doesn't hold it.
+// markOf returns the mark of a version, nil if the key doesn't hold it.
 func (k *Key) markOf(d key.Digest) *mark {
-	if k == nil {
-		return nil
-	}
-	for _, v := range k.Versions {
-		if v.Digest == d {
-			return v.mark
+	for i := range k.Versions {
+		if k.Versions[i].Digest == d {
+			return k.Versions[i].mark
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func (u *usage) set(name string, raws ...string) *keyring.Key {
 	k := newKey(name, raws...)
 	for i, raw := range raws {
 		if raw[0] == 'e' {
-			k.Versions[i].NotAfter = now.Add(24 * time.Hour)
+			k.Versions[i].NotAfter = keyring.At(now.Add(24 * time.Hour))
 		}
 	}
 	u.ring.SetKey(k)
@@ -131,7 +131,7 @@ func TestUsesOfAVersionThatEndsFromNowOn(t *testing.T) {
 	u.use("a", 30)
 	u.want(9)
 	k := newKey("k", "a")
-	k.Versions[0].NotAfter = now.Add(time.Hour)
+	k.Versions[0].NotAfter = keyring.At(now.Add(time.Hour))
 	u.ring.SetKey(k)
 	u.want(9, "a 30 ends")
 	again := *k
@@ -179,7 +179,7 @@ func TestMarkUsedOfNoRing(t *testing.T) {
 }
 
 func BenchmarkMarkUsed(b *testing.B) {
-	r, _ := ringOf(10_000)
+	r, _ := ringOf(10_000, keyNumber)
 	m, _ := r.Find(shop, seq(7))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -42,9 +42,27 @@ func (l Limit) capacity() int64 {
 type State struct {
 	// used is how many requests count at time at: those of the window that
 	// started then, or the tokens missing from the bucket, of which the next comes
-	// back one token's time later.
+	// back one token's time later. Without any, at means nothing.
 	used int64
-	at   time.Time
+	at   instant
+}
+
+// instant is a time in nanoseconds since the epoch.
+type instant int64
+
+// epoch has a monotonic reading: between times that have one, too, a step of the
+// wall clock makes no difference. Of others the wall clock counts.
+var epoch = time.Now()
+
+// instantOf is off for times more than 292 years away: they count as that far.
+func instantOf(t time.Time) instant { return instant(t.Sub(epoch)) }
+
+// since returns how long it is from an earlier time.
+func (i instant) since(earlier instant) time.Duration {
+	if d := i - earlier; d >= 0 {
+		return time.Duration(d)
+	}
+	return math.MaxInt64 // over 292 years
 }
 
 // Result is the decision about one request, and what a client is told of it.
@@ -64,20 +82,23 @@ func (l Limit) Take(s State, now time.Time) (State, Result) {
 	if l.Unlimited() {
 		return s, Result{Allowed: true, Remaining: math.MaxInt64}
 	}
-	if now.Before(s.at) {
-		now = s.at
+	at := instantOf(now)
+	if s.used == 0 {
+		s.at = at
 	}
+	at = max(at, s.at)
 	if l.Algorithm == TokenBucket {
-		return l.takeToken(s, now)
+		return l.takeToken(s, at)
 	}
-	return l.takeFromWindow(s, now)
+	return l.takeFromWindow(s, at)
 }
 
-func (l Limit) takeFromWindow(s State, now time.Time) (State, Result) {
-	if s.used <= 0 || now.Sub(s.at) >= l.Period {
-		s = State{at: now}
+func (l Limit) takeFromWindow(s State, now instant) (State, Result) {
+	passed := now.since(s.at)
+	if passed >= l.Period {
+		s, passed = State{at: now}, 0
 	}
-	reset := l.Period - now.Sub(s.at)
+	reset := l.Period - passed
 	if s.used >= l.Requests {
 		return s, Result{Reset: reset, RetryAfter: reset}
 	}
@@ -85,9 +106,9 @@ func (l Limit) takeFromWindow(s State, now time.Time) (State, Result) {
 	return s, Result{Allowed: true, Remaining: l.Requests - s.used, Reset: reset}
 }
 
-func (l Limit) takeToken(s State, now time.Time) (State, Result) {
+func (l Limit) takeToken(s State, now instant) (State, Result) {
 	left := l.refill(s, now)
-	sinceToken := now.Sub(left.at)
+	sinceToken := now.since(left.at)
 	if missing := left.used - l.capacity() + 1; missing > 0 {
 		return s, Result{Reset: l.refillTime(left.used) - sinceToken, RetryAfter: l.refillTime(missing) - sinceToken}
 	}
@@ -98,15 +119,19 @@ func (l Limit) takeToken(s State, now time.Time) (State, Result) {
 // refill puts back the tokens that came since s. More than the bucket holds is
 // missing after an edit only, and then a request is allowed again after one
 // period, as it would be in a window.
-func (l Limit) refill(s State, now time.Time) State {
+func (l Limit) refill(s State, now instant) State {
 	if s.used-l.capacity() >= l.Requests {
 		s.used = l.capacity() + l.Requests - 1
 	}
-	back, _ := mulDiv(int64(now.Sub(s.at)), l.Requests, int64(l.Period))
-	if back >= s.used {
+	back, _ := mulDiv(int64(now.since(s.at)), l.Requests, int64(l.Period))
+	switch {
+	case back >= s.used:
 		return State{at: now}
+	case back == 0:
+		return s
+	default:
+		return State{used: s.used - back, at: s.at + instant(l.refillTime(back))}
 	}
-	return State{used: s.used - back, at: s.at.Add(l.refillTime(back))}
 }
 
 // refillTime is how long it takes until so many tokens are back, rounded up.
@@ -129,7 +154,7 @@ func mulDiv(a, b, c int64) (quotient int64, exact bool) {
 	return int64(min(q, math.MaxInt64)), r == 0
 }
 
-// Limiter is a State for concurrent use.
+// Limiter is a State for concurrent use, in 24 bytes: each key has one.
 type Limiter struct {
 	mu    sync.Mutex
 	state State

@@ -110,42 +110,22 @@ func (p Pattern) Variables() []string {
 // Variable returns what a variable stands for in a path, decoded, and whether the
 // path matches the pattern.
 func (p Pattern) Variable(path, name string) (value string, matches bool) {
-	parts := segmentsOf(path)
-	if len(parts) < len(p.segments) || len(parts) > len(p.segments) && !p.rest {
-		return "", false
-	}
-	for i, s := range p.segments {
-		switch {
-		case !s.wild && s.literal != parts[i]:
+	rest := trimmed(path)
+	for i := range p.segments {
+		if rest == "" {
+			return "", false
+		}
+		var part string
+		part, rest = next(rest)
+		switch s := &p.segments[i]; {
+		case !s.wild && s.literal != decoded(part):
 			return "", false
 		case s.variable == name && name != "":
-			value = parts[i]
+			value = decoded(part)
 		}
+	}
+	if rest != "" && !p.rest {
+		return "", false
 	}
 	return value, true
-}
-
-// split cuts a path without its first slash into segments; a slash at the end
-// makes none.
-func split(path string) []string {
-	path = strings.TrimSuffix(path, "/")
-	if path == "" {
-		return nil
-	}
-	return strings.Split(path, "/")
-}
-
-// segmentsOf returns the decoded segments of a normal path: what an upstream sees,
-// however it was spelt.
-func segmentsOf(path string) []string {
-	parts := split(strings.TrimPrefix(path, "/"))
-	if !strings.Contains(path, "%") {
-		return parts
-	}
-	for i, part := range parts {
-		if decoded, err := url.PathUnescape(part); err == nil {
-			parts[i] = decoded
-		}
-	}
-	return parts
 }

@@ -25,15 +25,12 @@ type Table struct {
 // node is a place in the tree of segments.
 type node struct {
 	literal map[string]*node
+	longest int    // of the literals
+	one     string // of the literals: most nodes have no other
+	toOne   *node
 	wild    *node
 	end     *Match // of patterns that end here
 	rest    *Match // of patterns that end here with "**"
-}
-
-// Match is the most specific pattern of a path, with all routes that list it.
-type Match struct {
-	Pattern string
-	routes  []Route
 }
 
 // Compile makes the table of routes, each of which holds under every base path: a
@@ -53,6 +50,7 @@ func Compile(basePaths []string, routes []Route) (*Table, error) {
 			t.scoped = t.scoped || !r.Public
 		}
 	}
+	t.root.compile()
 	return t, nil
 }
 
@@ -97,6 +95,8 @@ func (n *node) child(s segment) *node {
 	}
 	if n.literal[s.literal] == nil {
 		n.literal[s.literal] = &node{}
+		n.longest = max(n.longest, len(s.literal))
+		n.one, n.toOne = s.literal, n.literal[s.literal]
 	}
 	return n.literal[s.literal]
 }
@@ -104,64 +104,71 @@ func (n *node) child(s segment) *node {
 // Scoped reports whether any route needs a scope.
 func (t *Table) Scoped() bool { return t != nil && t.scoped }
 
+// compile makes the answers of all matches at a node and below it.
+func (n *node) compile() {
+	if n.end != nil {
+		n.end.compile()
+	}
+	if n.rest != nil {
+		n.rest.compile()
+	}
+	if n.wild != nil {
+		n.wild.compile()
+	}
+	for _, below := range n.literal {
+		below.compile()
+	}
+}
+
 // Find returns the most specific pattern that matches a normal path, or nil.
 func (t *Table) Find(path string) *Match {
 	if t == nil {
 		return nil
 	}
-	return t.root.find(segmentsOf(path))
+	return t.root.find(trimmed(path), strings.IndexByte(path, '%') >= 0)
 }
 
-func (n *node) find(parts []string) *Match {
-	if len(parts) == 0 {
-		if n.end != nil {
-			return n.end
+func (n *node) find(path string, encoded bool) *Match {
+	var rest *Match // the deepest one on the way
+	for path != "" {
+		if n.rest != nil {
+			rest = n.rest
 		}
-		return n.rest
-	}
-	if next := n.literal[parts[0]]; next != nil {
-		if m := next.find(parts[1:]); m != nil {
-			return m
+		segment, below := next(path)
+		to := n.toOne
+		if to != nil && (encoded || segment != n.one) {
+			to = n.literally(segment)
 		}
-	}
-	if n.wild != nil {
-		if m := n.wild.find(parts[1:]); m != nil {
-			return m
-		}
-	}
-	return n.rest
-}
-
-// Public reports whether the method needs no key: a public route lists it, and no
-// scoped one does.
-func (m *Match) Public(method string) bool {
-	public := false
-	for _, r := range m.routes {
-		if r.opens(method) {
-			if !r.Public {
-				return false
+		switch {
+		case to == nil:
+			to = n.wild
+		case n.wild != nil:
+			if m := to.find(below, encoded); m != nil {
+				return m
 			}
-			public = true
+			to = n.wild
 		}
+		if to == nil {
+			return rest
+		}
+		n, path = to, below
 	}
-	return public
+	switch {
+	case n.end != nil:
+		return n.end
+	case n.rest != nil:
+		return n.rest
+	default:
+		return rest
+	}
 }
 
-// Scopes are the scopes of which a key must have any one for the method. None
-// means that no key may.
-func (m *Match) Scopes(method string) []string {
-	var scopes []string
-	for _, r := range m.routes {
-		if !r.Public && r.opens(method) {
-			scopes = append(scopes, r.Scope)
-		}
+// literally returns the node of a literal segment.
+func (n *node) literally(segment string) *node {
+	// Decoded a segment is a third as long at least: what can't be a literal isn't
+	// decoded anew at each node.
+	if len(segment) > 3*n.longest {
+		return nil
 	}
-	return scopes
-}
-
-func (r Route) opens(method string) bool {
-	if len(r.Methods) == 0 {
-		return true
-	}
-	return slices.Contains(r.Methods, method) || method == "HEAD" && slices.Contains(r.Methods, "GET")
+	return n.literal[decoded(segment)]
 }

@@ -131,7 +131,7 @@ func enforced(k *v1alpha1.APIKey, api *policyOf, now time.Time) *keyring.Key {
 
 // ended reports whether an APIKey has come to its end, for certain.
 func ended(k *v1alpha1.APIKey, compiled *keyring.Key, now time.Time) bool {
-	return policy.EndCertain(k) && !compiled.ExpiresAt.IsZero() && !now.Before(compiled.ExpiresAt)
+	return policy.EndCertain(k) && !compiled.ExpiresAt.IsZero() && compiled.ExpiresAt <= keyring.At(now)
 }
 
 // unreadable says what can't be compared: the schema refuses it.
@@ -284,8 +284,8 @@ func (e *edit) rate() []string {
 
 func (e *edit) end() []string {
 	from, to := e.from.ExpiresAt, e.to.ExpiresAt
-	if !from.IsZero() && (to.IsZero() || to.After(from)) {
-		return []string{"spec.expiresAt: the key " + until(e.to) + " instead of " + from.UTC().Format(time.RFC3339)}
+	if !from.IsZero() && (to.IsZero() || to > from) {
+		return []string{"spec.expiresAt: the key " + until(e.to) + " instead of " + from.Time().Format(time.RFC3339)}
 	}
 	return nil
 }
@@ -295,7 +295,7 @@ func until(k *keyring.Key) string {
 	if k.ExpiresAt.IsZero() {
 		return "never ends"
 	}
-	return "ends on " + k.ExpiresAt.UTC().Format(time.RFC3339)
+	return "ends on " + k.ExpiresAt.Time().Format(time.RFC3339)
 }
 
 // otherKey says where the key may become one that somebody else holds: until it has

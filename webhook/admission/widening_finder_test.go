@@ -173,10 +173,10 @@ func (s *side) limit(l ratelimit.Limit) {
 	if s.key == nil {
 		return
 	}
-	k := *s.key
+	k := s.key.Clone()
 	s.last++
 	k.UID, k.Limit = fmt.Sprint(s.last), l
-	s.ring.SetKey(&k)
+	s.ring.SetKey(k)
 }
 
 func (s *side) ask(api *keyring.API, sh shape, when at) auth.Verdict {

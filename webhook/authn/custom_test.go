@@ -51,7 +51,7 @@ func TestDenialsOfAnAPI(t *testing.T) {
 			"key_suspended":       {Status: 402},
 		},
 	}
-	key := &keyring.Key{Limit: ratelimit.Limit{Requests: 10, Period: time.Hour}}
+	key := &keyring.Key{Terms: &keyring.Terms{Limit: ratelimit.Limit{Requests: 10, Period: time.Hour}}, Holder: &keyring.Holder{}}
 	for _, tc := range []struct {
 		name    string
 		verdict auth.Verdict
@@ -152,7 +152,7 @@ func TestDenialsBeforeTheAPIIsKnown(t *testing.T) {
 }
 
 func TestUpstreamHeaders(t *testing.T) {
-	key := &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "k"}, Project: "p"}
+	key := &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "k"}, Terms: &keyring.Terms{}, Holder: &keyring.Holder{Project: "p"}}
 	v := auth.Verdict{
 		Reason: auth.Allowed, Key: key, Credential: keyring.Credential{Place: keyring.Bearer},
 		API: &keyring.API{HideHeaders: map[string]bool{"x-apikey-namespace": true, "x-apikey-project": true}},

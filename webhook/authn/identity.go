@@ -14,6 +14,14 @@ var IdentityHeaders = []string{
 	"x-apikey-environment", "x-apikey-hint", "x-apikey-owner", "x-apikey-owner-email",
 }
 
+// ScopesHeader is the index of that with the scopes in IdentityHeaders.
+const ScopesHeader = 3
+
+// Hidden reports whether the API keeps the i-th of IdentityHeaders from its upstream.
+func Hidden(v *auth.Verdict, i int) bool {
+	return v.API != nil && v.API.HideHeaders[IdentityHeaders[i]]
+}
+
 // Identity returns the values of IdentityHeaders, in their order, for a request
 // that was let through. Those that the key lacks, or that the API keeps from its
 // upstream, are empty.
@@ -28,7 +36,7 @@ func Identity(v *auth.Verdict) []Field {
 // IdentityValue returns the value of the i-th of IdentityHeaders, as Identity does.
 func IdentityValue(v *auth.Verdict, i int) string {
 	k := v.Key
-	if k == nil || v.API != nil && v.API.HideHeaders[IdentityHeaders[i]] {
+	if k == nil || Hidden(v, i) {
 		return ""
 	}
 	value := ""
@@ -39,7 +47,7 @@ func IdentityValue(v *auth.Verdict, i int) string {
 		value = k.Name.Namespace
 	case 2:
 		value = k.Project
-	case 3:
+	case ScopesHeader:
 		value = strings.Join(k.Scopes, ",")
 	case 4:
 		value = k.Environment

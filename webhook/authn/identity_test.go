@@ -41,7 +41,7 @@ func TestIdentity(t *testing.T) {
 func TestIdentityOfNobody(t *testing.T) {
 	for what, v := range map[string]auth.Verdict{
 		"no key":       {Reason: auth.Allowed},
-		"an empty key": {Reason: auth.Allowed, Key: &keyring.Key{}},
+		"an empty key": {Reason: auth.Allowed, Key: keyring.NewKey()},
 	} {
 		var want []authn.Field
 		for _, name := range authn.IdentityHeaders {

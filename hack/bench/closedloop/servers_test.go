@@ -37,7 +37,7 @@ func authenticator(keys []string) *auth.Authenticator {
 	for i, k := range keys {
 		name := fmt.Sprint("key-", i)
 		ring.SetKey(&keyring.Key{
-			Name: keyring.Name{Namespace: "shop", Name: name}, UID: name, API: api,
+			Name: keyring.Name{Namespace: "shop", Name: name}, UID: name, Terms: &keyring.Terms{API: api},
 			Versions: []keyring.Version{{Digest: key.NewRaw(k).Digest()}},
 		})
 	}

@@ -93,7 +93,7 @@ func TestLinesAreWhatThePlainCodeWrites(t *testing.T) {
 		r.Time = at.Add(time.Duration(random.Int64N(2e9) * int64(1+random.IntN(1000))))
 		v := auth.Verdict{API: apis[random.IntN(len(apis))], Reason: auth.Reason(one("allowed", "unknown_key", "rate_limited", word())), Route: text(), Path: one("", "/"+text()), Client: address()}
 		if random.IntN(2) == 0 {
-			v.Key = &keyring.Key{Name: keyring.Name{Namespace: word(), Name: word()}, UID: word(), Project: word(), Environment: word(), OwnerName: word(), OwnerEmail: word()}
+			v.Key = &keyring.Key{Name: keyring.Name{Namespace: word(), Name: word()}, UID: word(), Terms: &keyring.Terms{Environment: word()}, Holder: &keyring.Holder{Project: word(), OwnerName: word(), OwnerEmail: word()}}
 			v.Version = &keyring.Version{Hint: word()}
 		}
 		compare(t, one("nginx", word()), r, &v, time.Duration(random.Int64N(1e9)-1e6))
@@ -111,7 +111,7 @@ func FuzzLine(f *testing.F) {
 		})
 		r.Method, r.Host, r.Path = method, host, path
 		v := auth.Verdict{API: apis[uint(api)%uint(len(apis))], Reason: auth.UnknownKey, Route: source, Path: source}
-		v.Key = &keyring.Key{Name: keyring.Name{Namespace: host, Name: path}, UID: id, OwnerName: header, OwnerEmail: cookie}
+		v.Key = &keyring.Key{Name: keyring.Name{Namespace: host, Name: path}, UID: id, Terms: &keyring.Terms{}, Holder: &keyring.Holder{OwnerName: header, OwnerEmail: cookie}}
 		compare(t, "nginx", r, &v, 0)
 		v.Path, v.Key = "", nil
 		compare(t, source, r, &v, 0)

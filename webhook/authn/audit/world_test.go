@@ -74,10 +74,10 @@ func newWorld(t testing.TB) *world {
 		},
 	}
 	w.key = &keyring.Key{
-		Name: keyring.Name{Namespace: "team", Name: "integration"}, UID: "4f2c", API: shop,
+		Name: keyring.Name{Namespace: "team", Name: "integration"}, UID: "4f2c",
 		Versions: []keyring.Version{{Digest: key.NewRaw(rawKey).Digest(), Hint: "bk_live_1234"}, {Digest: key.NewRaw(importKey).Digest()}},
-		Scopes:   keyring.Scopes{"READ_BUDGETS"}, Project: "proj_abc123", Environment: "live",
-		OwnerName: "Shop team", OwnerEmail: "ops@shop.example",
+		Terms:    &keyring.Terms{API: shop, Scopes: keyring.Scopes{"READ_BUDGETS"}, Environment: "live"},
+		Holder:   &keyring.Holder{Project: "proj_abc123", OwnerName: "Shop team", OwnerEmail: "ops@shop.example"},
 	}
 	w.fill()
 	core := &auth.Authenticator{
@@ -130,9 +130,8 @@ func parse(t *testing.T, line string) Record {
 
 // limited gives the key a rate limit that is used up.
 func (w *world) limited() {
-	k := *w.key
-	k.Limit = ratelimit.Limit{Requests: 1, Period: time.Hour}
-	w.key = &k
+	w.key = w.key.Clone()
+	w.key.Limit = ratelimit.Limit{Requests: 1, Period: time.Hour}
 	w.fill()
 	w.key.TakeRequest(at)
 }

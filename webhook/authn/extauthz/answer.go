@@ -42,14 +42,15 @@ func (w *writer) denied(r authn.Response) {
 	w.close(denied)
 }
 
-func (w *writer) allowed(v *auth.Verdict) {
+func (w *writer) allowed(v *auth.Verdict, prepared *prepared) {
 	w.close(w.open(responseStatus)) // the zero code is OK
+	scopes := prepared.scopesOf(v)
 	ok := w.open(responseOK)
 	for i, name := range authn.IdentityHeaders {
-		if value := authn.IdentityValue(v, i); value != "" {
-			w.header(okHeaders, name, value)
+		if i == authn.ScopesHeader && scopes != nil && !authn.Hidden(v, i) {
+			w.b = append(w.b, scopes.header...)
 		} else {
-			w.text(okRemove, name)
+			w.identity(v, i, name)
 		}
 	}
 	if name := authn.CredentialHeader(v); name != "" {
@@ -61,44 +62,46 @@ func (w *writer) allowed(v *auth.Verdict) {
 	w.close(ok)
 	if v.Key != nil { // otherwise it is a public route
 		metadata := w.open(responseMetadata)
-		w.metadata(v)
+		w.metadata(v, scopes)
 		w.close(metadata)
+	}
+}
+
+// identity sets a header of the upstream's request, or takes the client's away.
+func (w *writer) identity(v *auth.Verdict, i int, name string) {
+	if value := authn.IdentityValue(v, i); value != "" {
+		w.header(okHeaders, name, value)
+	} else {
+		w.text(okRemove, name)
 	}
 }
 
 // rate tells the client what is left of its limit.
 func (w *writer) rate(v *auth.Verdict) {
-	for _, f := range [...]struct {
-		name   string
-		append func(b []byte, v *auth.Verdict) []byte
-	}{{authn.RatePolicyHeader, authn.AppendRatePolicy}, {authn.RateHeader, authn.AppendRate}} {
-		option, header := w.openHeader(okResponseHeaders, f.name)
-		value := w.open(entryValue)
-		w.b = f.append(w.b, v)
-		w.close(value)
-		w.closeHeader(option, header)
-	}
+	option, header := w.openHeader(okResponseHeaders, authn.RatePolicyHeader)
+	value := w.open(entryValue)
+	w.b = authn.AppendRatePolicy(w.b, v)
+	w.close(value)
+	w.closeHeader(option, header)
+
+	option, header = w.openHeader(okResponseHeaders, authn.RateHeader)
+	value = w.open(entryValue)
+	w.b = authn.AppendRate(w.b, v)
+	w.close(value)
+	w.closeHeader(option, header)
 }
 
 // metadata is the identity for other filters and access logs of the gateway,
 // under the namespace envoy.filters.http.ext_authz.
-func (w *writer) metadata(v *auth.Verdict) {
+func (w *writer) metadata(v *auth.Verdict, scopes *scopes) {
 	k := v.Key
 	w.field("name", k.Name.Name)
 	w.field("namespace", k.Name.Namespace)
 	w.field("project", k.Project)
-	field, value := w.openField("scopes")
-	list := w.open(valueOfList)
-	for _, s := range k.Scopes {
-		item := w.open(listValues)
-		w.text(valueString, s)
-		w.close(item)
-	}
-	w.close(list)
-	w.closeField(field, value)
+	w.b = append(w.b, scopes.field...)
 	w.field("environment", k.Environment)
 	w.field("hint", v.Hint())
-	field, value = w.openField("owner")
+	field, value := w.openField("owner")
 	owner := w.open(valueStruct)
 	w.field("name", k.OwnerName)
 	w.field("email", k.OwnerEmail)
@@ -122,6 +125,19 @@ func (w *writer) openField(name string) (field, value int) {
 func (w *writer) closeField(field, value int) {
 	w.close(value)
 	w.close(field)
+}
+
+// list writes the field of a Struct with a list of strings.
+func (w *writer) list(name string, values []string) {
+	field, value := w.openField(name)
+	list := w.open(valueOfList)
+	for _, s := range values {
+		item := w.open(listValues)
+		w.text(valueString, s)
+		w.close(item)
+	}
+	w.close(list)
+	w.closeField(field, value)
 }
 
 // header sets a header in place of any that is there.

@@ -64,10 +64,10 @@ func busy(b *testing.B, n int) (*Server, [][]byte) {
 
 func busyKey(i int, raw string, api keyring.Name) *keyring.Key {
 	k := &keyring.Key{
-		Name: keyring.Name{Namespace: "shop", Name: fmt.Sprint("key-", i)}, UID: fmt.Sprint(i), API: api,
+		Name: keyring.Name{Namespace: "shop", Name: fmt.Sprint("key-", i)}, UID: fmt.Sprint(i),
 		Versions: []keyring.Version{{Digest: key.NewRaw(raw).Digest(), Hint: raw[:12]}},
-		Limit:    ratelimit.Limit{Requests: 1_000_000_000, Period: time.Second},
-		Project:  "proj_abc123", Environment: "live", OwnerName: "Shop team", OwnerEmail: "ops@shop.example",
+		Terms:    &keyring.Terms{API: api, Limit: ratelimit.Limit{Requests: 1_000_000_000, Period: time.Second}, Environment: "live"},
+		Holder:   &keyring.Holder{Project: "proj_abc123", OwnerName: "Shop team", OwnerEmail: "ops@shop.example"},
 	}
 	for n := range 19 {
 		k.Scopes = append(k.Scopes, fmt.Sprintf("resource-%d:read", n))

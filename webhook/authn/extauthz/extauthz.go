@@ -33,7 +33,8 @@ type Server struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	denials authn.Denials
+	denials  authn.Denials
+	prepared prepared
 }
 
 // GRPC returns a gRPC server with the options that answers checks. Its codec is
@@ -57,7 +58,7 @@ func (s *Server) check(ctx context.Context, e *exchange) {
 	e.ask(ctx, s.Now())
 	v := s.Authenticator.Authenticate(&e.request)
 	if v.OK() {
-		e.answer.allowed(&v)
+		e.answer.allowed(&v, &s.prepared)
 	} else {
 		e.answer.denied(s.denials.Of(&v).Response)
 	}

@@ -53,7 +53,7 @@ func TestAllowedWithNothingToTell(t *testing.T) {
 	v := auth.Verdict{
 		Reason:     auth.Allowed,
 		API:        keyring.NewDefaultAPI(),
-		Key:        &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "first"}},
+		Key:        &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "first"}, Terms: &keyring.Terms{}, Holder: &keyring.Holder{}},
 		Credential: keyring.Credential{Place: keyring.Header, Name: "x-api-key"},
 	}
 	same(t, check(t, server(authntest.Always(v)), request()), `

@@ -110,7 +110,7 @@ func TestAllowed(t *testing.T) {
 
 // A key without a limit, in a place that can't be removed.
 func TestAllowedWithLess(t *testing.T) {
-	v := auth.Verdict{Reason: auth.Allowed, Key: &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "first"}}, Credential: keyring.Credential{Place: keyring.Query, Name: "api_key"}}
+	v := auth.Verdict{Reason: auth.Allowed, Key: &keyring.Key{Name: keyring.Name{Namespace: "shop", Name: "first"}, Terms: &keyring.Terms{}, Holder: &keyring.Holder{}}, Credential: keyring.Credential{Place: keyring.Query, Name: "api_key"}}
 	want := http.Header{
 		"X-Apikey-Name": {"first"}, "X-Apikey-Namespace": {"shop"},
 		"X-Envoy-Auth-Headers-To-Remove": {"x-apikey-project,x-apikey-scopes,x-apikey-environment,x-apikey-hint,x-apikey-owner,x-apikey-owner-email"},

@@ -118,9 +118,33 @@ type headers http.Header
 
 // Value implements auth.Headers.
 func (h headers) Value(name string, i int) (string, bool) {
-	v := h[http.CanonicalHeaderKey(name)]
+	v := h.values(name)
 	if i >= len(v) {
 		return "", false
 	}
 	return v[i], true
+}
+
+// values looks a name up as http.CanonicalHeaderKey spells it, without a copy of it
+// where nothing is in it but letters in lower case, digits and "-", as in most.
+func (h headers) values(name string) []string {
+	var spelt [64]byte
+	if len(name) > len(spelt) {
+		return h[http.CanonicalHeaderKey(name)]
+	}
+	first := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case 'a' <= c && c <= 'z':
+			if first {
+				c -= 'a' - 'A'
+			}
+		case '0' <= c && c <= '9', c == '-':
+		default:
+			return h[http.CanonicalHeaderKey(name)]
+		}
+		spelt[i], first = c, c == '-'
+	}
+	return h[string(spelt[:len(name)])]
 }

@@ -1,13 +1,10 @@
 package forwardauth
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
@@ -29,17 +26,14 @@ const (
 	// RemoveHeader names the header that held the credential, for the proxy to take
 	// out of the request.
 	RemoveHeader = "X-Apikey-Remove"
-	// scopesParameter names the scopes that a key must have.
-	scopesParameter = "scopes"
-	// byHost stands for a namespace, or for an API, that isn't named.
-	byHost = "-"
 )
 
 // Handler answers proxies.
 type Handler struct {
-	doors map[string]door
-	apis  func(keyring.Name) (*keyring.API, bool)
-	now   func() time.Time
+	doors   map[string]door
+	apis    func(keyring.Name) (*keyring.API, bool)
+	now     func() time.Time
+	denials authn.Denials
 }
 
 type door struct {
@@ -85,10 +79,12 @@ func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, res
 	defer func() {
 		if recover() != nil { // never shown: what panicked may hold the key
 			clear(w.Header())
-			d.deny(w, authn.Denial{Reason: auth.InternalError})
+			denial := authn.Denial{Reason: auth.InternalError}
+			d.deny(w, authn.Rendered{Denial: denial, Response: denial.Response()})
 		}
 	}()
-	r := &auth.Request{Caller: caller(in), Headers: headers(in.Header), Time: h.now()}
+	r := requests.Get().(*auth.Request)
+	r.Caller, r.Headers, r.Time = caller(in), headers(in.Header), h.now()
 	target, appended, err := splitTarget(rest, d.appends)
 	if err == nil {
 		err = d.read(in, appended, r)
@@ -98,122 +94,17 @@ func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, res
 	}
 	r.Target = target
 	v := d.Authenticate(r)
+	*r = auth.Request{} // from one request nothing is left for the next, nor a key in memory
+	requests.Put(r)
 	if v.OK() {
-		allow(w, d.removes, &v)
+		allow(w, in, d.removes, &v)
 		return
 	}
-	d.deny(w, authn.NewDenial(&v))
+	d.deny(w, h.denials.Of(&v))
 }
 
-// deny tells the proxy no in its way. It is never told 2xx, whatever the client
-// shall see: to the proxy it would mean allow. One that relays may put the client's
-// status, which is then in a header, in place of ours.
-func (c convention) deny(w http.ResponseWriter, denial authn.Denial) {
-	response, status := denial.Response(), http.StatusForbidden
-	if denial.DefaultStatus() == http.StatusUnauthorized {
-		status = http.StatusUnauthorized
-	}
-	switch {
-	case c.asksAgain:
-		w.Header().Set(DenialHeader, denial.Encode())
-		// A body would be discarded, with the connection.
-		response.Status, response.Body = status, nil
-	case response.Status < 300, c.fails && response.Status >= http.StatusInternalServerError:
-		w.Header().Set(StatusHeader, strconv.Itoa(response.Status))
-		response.Status = status
-	case c.obeys:
-		w.Header().Set(StatusHeader, strconv.Itoa(response.Status))
-	default:
-	}
-	write(w, response)
-}
-
-// splitTarget reads what follows "/authorize/<convention>": the gateway's own
-// configuration and, for a proxy that appends it, the client's path and query.
-//
-// What a client sends must never be read as configuration. So where its path is
-// appended both segments are demanded, with "-" for what isn't named, and there
-// are no parameters.
-func splitTarget(rest string, appends bool) (t auth.Target, appended string, err error) {
-	if appends {
-		parts := strings.SplitN(rest, "/", 4)
-		if len(parts) != 4 || parts[0] != "" {
-			return t, "", errors.New("path: want /authorize/envoy/<namespace>/<api> before the client's path, or - for either")
-		}
-		api, err := apiOf(parts[1:3])
-		if err != nil {
-			return t, "", err
-		}
-		return authn.ParseTarget(api, ""), "/" + parts[3], nil
-	}
-	path, query, _ := strings.Cut(rest, "?")
-	var segments []string
-	if path != "" {
-		segments = strings.Split(path[1:], "/")
-	}
-	api, err := apiOf(segments)
-	if err != nil {
-		return t, "", err
-	}
-	parameters, err := url.ParseQuery(query)
-	if err != nil {
-		return t, "", fmt.Errorf("query: %w", err)
-	}
-	for name, values := range parameters {
-		// Empty, it may be what is left of a variable that isn't set.
-		if name != scopesParameter || len(values) != 1 || values[0] == "" {
-			return t, "", fmt.Errorf("query: unknown, repeated or empty parameter %q, want %s once", name, scopesParameter)
-		}
-	}
-	return authn.ParseTarget(api, parameters.Get(scopesParameter)), "", nil
-}
-
-// apiOf reads the segments that name an API as authn.ParseTarget wants them.
-func apiOf(segments []string) (string, error) {
-	switch {
-	case len(segments) == 0:
-		return "", nil
-	case len(segments) == 1 && segments[0] == "default":
-		return "default", nil
-	case len(segments) == 2 && segments[0] == byHost && segments[1] == byHost:
-		return "", nil
-	case len(segments) == 2 && segments[0] == byHost && segments[1] == "default":
-		return "default", nil
-	case len(segments) == 2:
-		return segments[0] + "/" + segments[1], nil
-	default:
-		return "", errors.New("path: want /authorize/<convention>[/<namespace>/<api>]")
-	}
-}
-
-// allow lets the request through, with the key's identity for the upstream.
-// Headers that the key has no value for are there and empty, so that a proxy
-// that copies them also takes a client's own away. Envoy is told to remove them.
-func allow(w http.ResponseWriter, removes bool, v *auth.Verdict) {
-	h := w.Header()
-	var remove []string
-	for _, f := range authn.Identity(v) {
-		h.Set(f.Name, f.Value)
-		if f.Value == "" {
-			remove = append(remove, f.Name)
-		}
-	}
-	if name := authn.CredentialHeader(v); name != "" {
-		if removes {
-			h.Set(RemoveHeader, name)
-		}
-		remove = append(remove, name)
-	}
-	if len(remove) > 0 {
-		h.Set("X-Envoy-Auth-Headers-To-Remove", strings.Join(remove, ","))
-	}
-	if v.Limited {
-		for _, f := range authn.RateLimitHeaders(v.Key.Limit, v.Rate) {
-			h.Set(f.Name, f.Value)
-		}
-	}
-	w.WriteHeader(http.StatusOK)
-}
+// requests are those that aren't in use: an Authenticator keeps none.
+var requests = sync.Pool{New: func() any { return new(auth.Request) }}
 
 // serveDenial renders what a proxy that can't relay got from us before.
 func (h *Handler) serveDenial(w http.ResponseWriter, in *http.Request) {
@@ -226,14 +117,6 @@ func (h *Handler) serveDenial(w http.ResponseWriter, in *http.Request) {
 		denial.API, _ = h.apis(keyring.Name{Namespace: namespace, Name: name})
 	}
 	write(w, denial.Response())
-}
-
-func write(w http.ResponseWriter, r authn.Response) {
-	for _, f := range r.Headers {
-		w.Header().Set(f.Name, f.Value)
-	}
-	w.WriteHeader(r.Status)
-	_, _ = w.Write(r.Body) // the proxy hung up
 }
 
 func caller(in *http.Request) netip.Addr {

@@ -155,10 +155,11 @@ func core() *auth.Authenticator {
 		Formats:     []key.Format{{Prefix: "bk", Environment: "live", Separator: "_", Alphabet: key.Hex, Length: 32}},
 	})
 	ring.SetKey(&keyring.Key{
-		Name: keyring.Name{Namespace: "shop", Name: "shopify"}, UID: "1", API: name,
-		Versions:   []keyring.Version{{Digest: key.NewRaw(rawKey).Digest(), Hint: "bk_live_1234"}},
-		Scopes:     keyring.Scopes{"READ_BUDGETS"},
-		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+		Name: keyring.Name{Namespace: "shop", Name: "shopify"}, UID: "1",
+		Versions: []keyring.Version{{Digest: key.NewRaw(rawKey).Digest(), Hint: "bk_live_1234"}},
+		Terms: &keyring.Terms{
+			API: name, Scopes: keyring.Scopes{"READ_BUDGETS"}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+		},
 	})
 	return &auth.Authenticator{
 		Ring: ring, Synced: func() bool { return true }, Current: func() bool { return true },

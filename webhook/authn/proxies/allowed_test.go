@@ -250,7 +250,7 @@ func TestLifecycle(t *testing.T) {
 			set(active)
 			s.allowed(t, "with its scope again", less)
 		}
-		deadline := set(func(k *keyring.Key) { k.ExpiresAt = start.Add(10e9) })
+		deadline := set(func(k *keyring.Key) { k.ExpiresAt = keyring.At(start.Add(10e9)) })
 		s.advance(10e9 - 1)
 		s.allowed(t, "a moment before its deadline", deadline)
 		s.advance(1)

@@ -51,10 +51,10 @@ func (s *system) key(name string, change ...func(k *keyring.Key)) string {
 	k := &keyring.Key{
 		Name:      keyring.Name{Namespace: "shop", Name: name},
 		UID:       name,
-		CreatedAt: start,
-		API:       billogetName,
+		CreatedAt: keyring.At(start),
 		Versions:  []keyring.Version{{Digest: key.NewRaw(raw).Digest(), Hint: raw[:12]}},
-		Scopes:    keyring.Scopes{"READ_BUDGETS"},
+		Terms:     &keyring.Terms{API: billogetName, Scopes: keyring.Scopes{"READ_BUDGETS"}},
+		Holder:    &keyring.Holder{},
 	}
 	for _, f := range change {
 		f(k)

@@ -27,15 +27,19 @@ func Bearer() *keyring.API {
 // Key is a key with a value in every field that an upstream is told.
 func Key() *keyring.Key {
 	return &keyring.Key{
-		Name:        keyring.Name{Namespace: "shop", Name: "shopify"},
-		API:         keyring.Name{Namespace: "apis", Name: "billoget"},
-		Scopes:      keyring.Scopes{"READ_BUDGETS", "customers:*"},
-		Limit:       ratelimit.Limit{Requests: 1000, Period: time.Hour},
-		DisplayName: "My E-commerce Integration",
-		Project:     "proj_abc123",
-		Environment: "live",
-		OwnerName:   "Shop team",
-		OwnerEmail:  "ops@shop.example",
+		Name: keyring.Name{Namespace: "shop", Name: "shopify"},
+		Terms: &keyring.Terms{
+			API:         keyring.Name{Namespace: "apis", Name: "billoget"},
+			Scopes:      keyring.Scopes{"READ_BUDGETS", "customers:*"},
+			Limit:       ratelimit.Limit{Requests: 1000, Period: time.Hour},
+			Environment: "live",
+		},
+		Holder: &keyring.Holder{
+			DisplayName: "My E-commerce Integration",
+			Project:     "proj_abc123",
+			OwnerName:   "Shop team",
+			OwnerEmail:  "ops@shop.example",
+		},
 	}
 }
 

@@ -1,0 +1,50 @@
+package extauthz
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/apikey-operator/apikey-operator/internal/auth"
+	"github.com/apikey-operator/apikey-operator/internal/keyring"
+	"github.com/apikey-operator/apikey-operator/webhook/authn"
+)
+
+// prepared holds the parts of answers that many keys share and that are long: their
+// scopes. The rest of an answer is written sooner than it is found.
+type prepared struct {
+	slots [256]atomic.Pointer[scopes] // where two fall on the same, the last one stays
+}
+
+var slotSeed = maphash.MakeSeed()
+
+// scopes are those of some terms as an answer has them.
+type scopes struct {
+	of *keyring.Terms
+	// header is the field of OkHttpResponse that tells the upstream, or has a client's
+	// own header removed. field is the one of the metadata.
+	header, field []byte
+}
+
+// scopesOf returns the scopes of a verdict's key, nil without one. Terms that a
+// keyring shares never change.
+func (p *prepared) scopesOf(v *auth.Verdict) *scopes {
+	if v.Key == nil {
+		return nil
+	}
+	slot := &p.slots[maphash.Comparable(slotSeed, v.Key.Terms)%uint64(len(p.slots))]
+	s := slot.Load()
+	if s == nil || s.of != v.Key.Terms {
+		s = newScopes(v)
+		slot.Store(s)
+	}
+	return s
+}
+
+func newScopes(v *auth.Verdict) *scopes {
+	shown := *v
+	shown.API = nil // what it hides isn't the terms' affair
+	var header, field writer
+	header.identity(&shown, authn.ScopesHeader, authn.IdentityHeaders[authn.ScopesHeader])
+	field.list("scopes", v.Key.Scopes)
+	return &scopes{of: v.Key.Terms, header: header.b, field: field.b}
+}
