@@ -60,7 +60,7 @@ dist: ## In dist/: install.yaml, its components/, and the Helm chart, which name
 	@case '$(IMAGE)' in localhost/*) echo 'warning: no node pulls $(IMAGE): load it there, or name yours, for image (or push) and dist alike: IMAGE=registry.example/apikey-operator:v1.2.3' >&2 ;; esac
 
 ##@ Check
-.PHONY: test test-e2e e2e-image verify lint bench fuzz parts
+.PHONY: test test-e2e e2e-image verify lint bench microbench fuzz parts
 parts: ## Fetch the control plane and the proxies that tests use
 	go run ./hack/parts/fetch
 
@@ -90,8 +90,13 @@ verify: $(CONTROLLER_GEN) $(LINTER) ## Regenerate, format, tidy, vet and lint; f
 lint: $(LINTER) ## Lint
 	$(LINTER) run --allow-parallel-runners ./...
 
-bench: ## Benchmarks; BENCH=regexp chooses
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...
+bench: ## Auth server against its targets, into docs/performance.md; BENCHFLAGS="-rows allow,deny"
+	CGO_ENABLED=0 $(BUILD) -o bin/ ./cmd/apikey-operator
+	CGO_ENABLED=0 $(BUILD) -o bin/bench/ ./hack/bench/...
+	@bin/bench/run $(BENCHFLAGS)
+
+microbench: ## Benchmarks beside the code; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./controllers/... ./webhook/authn/...
 
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	@FUZZTIME='$(FUZZTIME)' sh hack/fuzz.sh

@@ -20,7 +20,9 @@ const (
 // their encryption. grpc-go writes as soon as it has a thousand bytes, which an answer
 // with its identity headers has: each then cost a system call here, one in the gateway,
 // and a change between the two, a third of all the time.
-type gathering struct{ credentials.TransportCredentials }
+type gathering struct {
+	credentials.TransportCredentials
+}
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (g gathering) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {

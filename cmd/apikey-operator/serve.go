@@ -123,6 +123,7 @@ func grpcOptions(t *tls.Config) []grpc.ServerOption {
 	}
 	return []grpc.ServerOption{
 		grpc.Creds(gathering{transport}),
+		grpc.WriteBufferSize(0), // gathering is one
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.InitialWindowSize(streamWindow),
 		grpc.InitialConnWindowSize(connectionWindow),

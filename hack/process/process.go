@@ -61,6 +61,9 @@ func Start(o Options) (*Process, error) {
 // Exited is closed when the program has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
+// PID is the program's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Err says how the program ended, with the end of its log.
 func (p *Process) Err() error {
 	<-p.exited

@@ -20,6 +20,9 @@ func (o *options) calls() ([]checkrequest.Call, error) {
 	if o.want < 200 || o.want > 599 {
 		return nil, fmt.Errorf("-want %d: want a status from 200 to 599", o.want)
 	}
+	if o.sources < 0 || o.sources > 254 {
+		return nil, fmt.Errorf("-sources %d: want 0 to 254", o.sources)
+	}
 	keys, err := o.allKeys()
 	if err != nil {
 		return nil, err
@@ -31,6 +34,9 @@ func (o *options) calls() ([]checkrequest.Call, error) {
 	for i, k := range keys {
 		r := o.request
 		r.Key = k
+		if o.sources > 0 {
+			r.Source = fmt.Sprintf("203.0.113.%d", 1+i%o.sources)
+		}
 		write := r.Message
 		if o.door == forwardAuth {
 			write = r.HTTP

@@ -24,6 +24,7 @@ type options struct {
 	want     int
 	keys     int
 	keysFile string
+	sources  int
 	request  checkrequest.Request
 	run      closedloop.Config
 }
@@ -45,6 +46,7 @@ func parse() *options {
 	flag.IntVar(&o.want, "want", 200, "the status that every client shall get")
 	flag.IntVar(&o.keys, "keys", 1, "how many keys of checkrequest.Keys are sent in turn; 0: none is sent")
 	flag.StringVar(&o.keysFile, "keys-file", "", "a file with the keys to send in turn instead, one a line")
+	flag.IntVar(&o.sources, "sources", 0, "how many addresses of 203.0.113.0/24 clients have, in turn, up to 254; 0: one, -source")
 	flag.StringVar(&o.request.API, "api", "", "the API that the gateway names: <namespace>/<name> or default; empty: by host")
 	flag.StringVar(&o.request.Scopes, "scopes", "", "the scopes that the gateway demands, separated by commas")
 	flag.StringVar(&o.request.Method, "method", "", "the client's method")

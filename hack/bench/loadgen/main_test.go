@@ -59,6 +59,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		{options{door: "grpc", want: 200}, "-door"},
 		{options{door: extAuthz, want: 600}, "-want"},
+		{options{door: extAuthz, want: 200, keys: 1, sources: 255}, "-sources"},
 		{options{door: extAuthz, want: 200, keysFile: empty}, "-keys-file"},
 		{options{door: extAuthz, want: 200, keys: -1}, "keys"},
 		{options{door: extAuthz, want: 200, keys: maxCalls + 1}, "keys"},
