@@ -88,7 +88,9 @@ func (k *Key) Clone() *Key {
 }
 
 // forget takes back what a pool did.
-func (t *Terms) forget() { t.shared, t.namespace, t.scopes, t.blocks = shared{}, "", nil, nil }
+func (t *Terms) forget() {
+	t.shared, t.namespace, t.scopes, t.blocks, t.scopesText = shared{}, "", nil, nil, ""
+}
 
 // Value returns what the key holds in the field that a binding compares with,
 // and whether it holds anything there.
@@ -121,6 +123,18 @@ func (k *Key) Grants(scope string) bool {
 		return t.scopes.grant(scope)
 	default:
 		return t.Scopes.Grant(scope)
+	}
+}
+
+// ScopesText returns the scopes with commas between them.
+func (k *Key) ScopesText() string {
+	switch {
+	case k.Terms == nil:
+		return ""
+	case k.scopesText == "":
+		return strings.Join(k.Scopes, ",")
+	default:
+		return k.scopesText
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
@@ -24,7 +25,9 @@ type Terms struct {
 	shared
 	namespace string
 	scopes    *scopeSet
-	blocks    *blockSet
+	// scopesText are the scopes with commas between, once a ring has the terms.
+	scopesText string
+	blocks     *blockSet
 }
 
 // Holder is whom a key was issued to, and for what. It is shared like Terms; apart
@@ -121,7 +124,7 @@ func (t *Terms) equal(o *Terms) bool {
 }
 
 func (t *Terms) compile() {
-	t.scopes, t.blocks = newScopeSet(t.Scopes), newBlockSet(t.AllowedIPs)
+	t.scopes, t.blocks, t.scopesText = newScopeSet(t.Scopes), newBlockSet(t.AllowedIPs), strings.Join(t.Scopes, ",")
 }
 
 func (o *Holder) sum(h *maphash.Hash) {

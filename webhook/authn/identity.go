@@ -48,7 +48,7 @@ func IdentityValue(v *auth.Verdict, i int) string {
 	case 2:
 		value = k.Project
 	case ScopesHeader:
-		value = strings.Join(k.Scopes, ",")
+		value = k.ScopesText()
 	case 4:
 		value = k.Environment
 	case 5:

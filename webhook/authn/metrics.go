@@ -25,7 +25,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"door", "reason"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_operator_auth_duration_seconds",
-			Help:    "Time that a decision took, without its transport.",
+			Help:    "Time that a decision took, from when the request was read, without its transport.",
 			Buckets: prometheus.ExponentialBuckets(250e-9, 4, 10),
 		}),
 	}
@@ -57,9 +57,8 @@ type counted struct {
 
 // Authenticate decides and counts.
 func (c *counted) Authenticate(r *auth.Request) auth.Verdict {
-	start := time.Now()
 	v := c.next.Authenticate(r)
-	c.duration.Observe(time.Since(start).Seconds())
+	c.duration.Observe(time.Since(r.Time).Seconds()) // when it began; reading the clock again is a tenth of a decision
 	c.counters.get(v.Reason, func() prometheus.Counter { return c.requests.WithLabelValues(string(v.Reason)) }).Inc()
 	return v
 }

@@ -35,6 +35,7 @@ type question struct {
 	want    int // status that the client shall get
 	keys    int // how many keys are sent in turn
 	unknown bool
+	raw     bool // headers as with encode_raw_headers, not as Envoy sends them by default
 }
 
 // report is what loadgen says, as far as it is of interest.
@@ -62,6 +63,9 @@ func (l *lab) once(ctx context.Context, s *server, q question) error {
 // loadgen runs hack/bench/loadgen, which checks each answer.
 func (l *lab) loadgen(ctx context.Context, s *server, q question, args ...string) (report, error) {
 	args = append(args, "-door", q.door, "-address", s.door[q.door], "-api", api, "-want", strconv.Itoa(q.want), "-sources", strconv.Itoa(sources))
+	if !q.raw {
+		args = append(args, "-joined")
+	}
 	if q.unknown {
 		args = append(args, "-keys-file", l.unknownKeys())
 	} else {

@@ -143,6 +143,15 @@ func againstBaseline(door string, flags func(*lab) []string) func(context.Contex
 	}
 }
 
+// withRawHeaders asks both sides as an Envoy with encode_raw_headers does.
+func withRawHeaders(start func(context.Context, *lab) (contestants, error)) func(context.Context, *lab) (contestants, error) {
+	return func(ctx context.Context, l *lab) (contestants, error) {
+		c, err := start(ctx, l)
+		c.against.question.raw, c.measured.question.raw = true, true
+		return c, err
+	}
+}
+
 // oneServer compares what one auth server does in two cases.
 func oneServer(against, measured func(*lab) side) func(context.Context, *lab) (contestants, error) {
 	return func(ctx context.Context, l *lab) (contestants, error) {

@@ -12,8 +12,15 @@ import (
 // prepared holds the parts of answers that many keys share and that are long: their
 // scopes. The rest of an answer is written sooner than it is found.
 type prepared struct {
-	slots [256]atomic.Pointer[scopes] // where two fall on the same, the last one stays
+	slots [slotCount]atomic.Pointer[scopes]
 }
+
+const (
+	slotCount = 1024
+	// slotsTried are those that terms may be in. Where none is free, the first one's
+	// make room.
+	slotsTried = 4
+)
 
 var slotSeed = maphash.MakeSeed()
 
@@ -31,12 +38,21 @@ func (p *prepared) scopesOf(v *auth.Verdict) *scopes {
 	if v.Key == nil {
 		return nil
 	}
-	slot := &p.slots[maphash.Comparable(slotSeed, v.Key.Terms)%uint64(len(p.slots))]
-	s := slot.Load()
-	if s == nil || s.of != v.Key.Terms {
-		s = newScopes(v)
-		slot.Store(s)
+	first := maphash.Comparable(slotSeed, v.Key.Terms)
+	free := &p.slots[first%slotCount]
+	for i := range uint64(slotsTried) {
+		slot := &p.slots[(first+i)%slotCount]
+		s := slot.Load()
+		if s == nil {
+			free = slot
+			break
+		}
+		if s.of == v.Key.Terms {
+			return s
+		}
 	}
+	s := newScopes(v)
+	free.Store(s)
 	return s
 }
 
