@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -224,7 +225,7 @@ func (a *asker) ask(request []byte) int {
 		a.close()
 		return 0
 	}
-	if _, err = a.in.Discard(int(max(response.ContentLength, 0))); err != nil {
+	if _, err = io.Copy(io.Discard, response.Body); err != nil {
 		a.close()
 	}
 	_ = response.Body.Close() // was read

@@ -1,100 +1,190 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/hack/stack"
+	"github.com/apikey-operator/apikey-operator/hack/bench/checkrequest"
+	"github.com/apikey-operator/apikey-operator/hack/bench/closedloop"
 )
 
+// loadInFlight requests saturate an auth server.
+const loadInFlight = 32
+
 // BenchmarkPropagation measures how long after the API server's acknowledgement a
-// change is in force at an auth server, against a bare watch of the same object in
-// the same run:
+// change is in force at an auth server that has 10 000 keys: idle, and while as many
+// requests are in flight over ext_authz as it can answer. A bare watch is measured
+// beside it. create is from the write of the status that has the key's digest.
+//
+// The auth server is asked one question after the other on one connection, from the
+// acknowledgement on. What is reported ends with the first right answer, and so holds
+// up to two of poll-p50-ms.
 //
 //	go test -run '^$' -bench Propagation -benchtime 200x ./cmd/apikey-operator
 func BenchmarkPropagation(b *testing.B) {
-	s := startStack(b, stack.Options{Dir: b.TempDir(), Progress: b.Logf})
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		b.Fatal(err)
-	}
-	c, err := client.NewWithWatch(s.Cluster.Config, client.Options{Scheme: scheme})
+	w := withManyKeys(b)
+	s, err := w.startAuthServer()
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &propagationRun{B: b, client: c, server: s.AuthServers[0].HTTP, took: map[string][]time.Duration{}}
-	b.ResetTimer()
-	for i := range b.N {
-		p.sample(i)
+	b.Cleanup(func() {
+		if err := s.end(); err != nil {
+			b.Error(err)
+		}
+	})
+	health := &asker{address: s.health}
+	defer health.close()
+	until(b, "it is ready", func() bool { return health.ask(readyQuestion) == http.StatusOK })
+	for _, mode := range []string{"idle", "loaded"} {
+		b.Run(mode, func(b *testing.B) {
+			p := &propagationRun{B: b, manyKeys: w, authServer: &asker{address: s.http}, took: map[string][]time.Duration{}}
+			defer p.authServer.close()
+			p.watch()
+			var stop func() float64
+			if mode == "loaded" {
+				stop = p.load(s.grpc)
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				p.sample(fmt.Sprintf("sample-%s-%d-%d", mode, b.N, i))
+			}
+			b.StopTimer()
+			if stop != nil {
+				b.ReportMetric(stop(), "load/s")
+			}
+			p.tell()
+		})
 	}
-	b.StopTimer()
-	p.tell()
+}
+
+// until asks again each millisecond.
+func until(b *testing.B, what string, holds func() bool) {
+	b.Helper()
+	tick, end := time.NewTicker(time.Millisecond), time.After(startTimeout)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-end:
+			b.Fatalf("%s: not within %v", what, startTimeout)
+		}
+	}
 }
 
 type propagationRun struct {
 	*testing.B
-	client client.WithWatch
-	server string
-	took   map[string][]time.Duration
+	*manyKeys
+	authServer *asker
+	revoked    chan seen
+	took       map[string][]time.Duration
 }
 
-// sample brings a key by its hash, and revokes it.
-func (p *propagationRun) sample(i int) {
-	raw := "propagation-" + rand.Text()
-	k := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("propagation-%d", i)}}
-	k.Spec.ExistingKey = &v1alpha1.ExistingKey{SHA256: hashOf(raw)}
-	w, err := p.client.Watch(p.Context(), &v1alpha1.APIKeyList{}, client.InNamespace("shop"), client.MatchingFields{"metadata.name": k.Name})
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer w.Stop()
-	p.must(p.client.Create(p.Context(), k))
-	created := time.Now()
-	p.until(raw, http.StatusOK)
-	p.took["create-accepted"] = append(p.took["create-accepted"], time.Since(created))
-
-	revoked := make(chan time.Time, 1)
-	go func() { revoked <- seen(w) }()
-	p.must(p.client.Patch(p.Context(), k, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"Revoked"}}`))))
-	acknowledged := time.Now()
-	p.until(raw, http.StatusUnauthorized)
-	p.took["revoke-rejected"] = append(p.took["revoke-rejected"], time.Since(acknowledged))
-	p.took["revoke-watch"] = append(p.took["revoke-watch"], (<-revoked).Sub(acknowledged))
+// seen is when the bare watch showed that a key is revoked.
+type seen struct {
+	name string
+	at   time.Time
 }
 
-// seen is when a watch shows the revocation.
-func seen(w watch.Interface) time.Time {
-	for e := range w.ResultChan() {
-		if k, ok := e.Object.(*v1alpha1.APIKey); ok && k.Spec.State == v1alpha1.DesiredRevoked {
-			return time.Now()
+// watch starts the bare watch, which is there from before the first change.
+func (p *propagationRun) watch() {
+	p.Helper()
+	p.revoked = make(chan seen, 100)
+	var now v1alpha1.APIKeyList
+	p.must(p.client.List(p.Context(), &now, client.InNamespace("shop"), client.Limit(1)))
+	w, err := p.client.Watch(p.Context(), &v1alpha1.APIKeyList{}, &client.ListOptions{
+		Namespace: "shop", Raw: &metav1.ListOptions{ResourceVersion: now.ResourceVersion},
+	})
+	p.must(err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for e := range w.ResultChan() {
+			if k, ok := e.Object.(*v1alpha1.APIKey); ok && e.Type == watch.Modified && k.Spec.State == v1alpha1.DesiredRevoked {
+				p.revoked <- seen{k.Name, time.Now()}
+			}
 		}
-	}
-	return time.Time{}
+	}()
+	p.Cleanup(func() {
+		w.Stop()
+		<-ended
+	})
 }
 
-func (p *propagationRun) until(raw string, status int) {
-	ctx, cancel := context.WithTimeout(p.Context(), 30*time.Second)
-	defer cancel()
-	headers := http.Header{
-		"X-Forwarded-Method": {"GET"}, "X-Forwarded-Host": {"anything.example"}, "X-Forwarded-Uri": {"/"},
-		"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"203.0.113.7"}, "Authorization": {"Bearer " + raw},
-	}
-	for {
-		a, err := stack.Ask(ctx, p.server, stack.Request{Path: "/authorize/traefik", Headers: headers})
+// load saturates the auth server until it is told to stop, and returns what tells it.
+// That returns how many requests were answered per second. All answers must be right.
+func (p *propagationRun) load(address string) (stop func() float64) {
+	p.Helper()
+	config := closedloop.Config{Address: address, Connections: 1, InFlight: loadInFlight, Duration: time.Second}
+	for _, raw := range p.raw[:1000] {
+		message, err := checkrequest.Request{Key: raw}.Message()
 		p.must(err)
-		if a.Status == status {
+		config.Calls = append(config.Calls, checkrequest.Call{Bytes: message, Want: checkrequest.Allowed()})
+	}
+	group, ctx := errgroup.WithContext(p.Context())
+	var stopped atomic.Bool
+	answered, started := 0, time.Now()
+	group.Go(func() error {
+		for !stopped.Load() {
+			r, err := closedloop.GRPC(ctx, config)
+			if err != nil {
+				return fmt.Errorf("the load: %w", err)
+			}
+			answered += r.Total
+		}
+		return nil
+	})
+	return func() float64 {
+		stopped.Store(true)
+		p.must(group.Wait())
+		return float64(answered) / time.Since(started).Seconds()
+	}
+}
+
+// sample issues a key, and revokes it.
+func (p *propagationRun) sample(name string) {
+	raw := "propagation-" + rand.Text()
+	request, err := question(raw)
+	p.must(err)
+	k := p.key(name)
+	k.Finalizers = nil
+	var acknowledged time.Time
+	p.must(p.issue(p.Context(), k, raw, &acknowledged))
+	p.until(request, http.StatusOK)
+	p.took["create"] = append(p.took["create"], time.Since(acknowledged))
+
+	p.must(p.client.Patch(p.Context(), k, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"Revoked"}}`))))
+	acknowledged = time.Now()
+	p.until(request, http.StatusUnauthorized)
+	p.took["revoke"] = append(p.took["revoke"], time.Since(acknowledged))
+	bare := <-p.revoked
+	if bare.name != name {
+		p.Fatalf("the bare watch shows that %s is revoked, want %s", bare.name, name)
+	}
+	p.took["watch"] = append(p.took["watch"], max(0, bare.at.Sub(acknowledged)))
+	p.must(p.client.Delete(p.Context(), k))
+}
+
+func (p *propagationRun) until(request []byte, status int) {
+	p.Helper()
+	for end := time.Now().Add(startTimeout); ; {
+		asked := time.Now()
+		got := p.authServer.ask(request)
+		p.took["poll"] = append(p.took["poll"], time.Since(asked))
+		if got == status {
 			return
+		}
+		if time.Now().After(end) {
+			p.Fatalf("the auth server answers %d, want %d", got, status)
 		}
 	}
 }
@@ -109,11 +199,7 @@ func (p *propagationRun) must(err error) {
 // tell reports the median and the 99th percentile of each.
 func (p *propagationRun) tell() {
 	for what, all := range p.took {
-		slices.Sort(all)
-		at := func(percent int) float64 {
-			return float64(all[min(len(all)-1, len(all)*percent/100)].Microseconds()) / 1000
-		}
-		p.ReportMetric(at(50), what+"-p50-ms")
-		p.ReportMetric(at(99), what+"-p99-ms")
+		p.ReportMetric(percentile(all, 50), what+"-p50-ms")
+		p.ReportMetric(percentile(all, 99), what+"-p99-ms")
 	}
 }

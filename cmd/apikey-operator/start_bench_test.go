@@ -37,6 +37,7 @@ func BenchmarkStart(b *testing.B) {
 		}
 	}
 	b.StopTimer()
+	b.ReportMetric(0, "ns/op") // says nothing: most of b.N may be left out
 	b.ReportMetric(percentile(verdict, 50), "first-verdict-ms")
 	b.ReportMetric(percentile(verdict, 99), "first-verdict-max-ms")
 	b.ReportMetric(percentile(ready, 50), "ready-ms")
@@ -49,8 +50,8 @@ type measuredStart struct {
 	early               bool
 }
 
-// measureStart starts an auth server and asks it every millisecond, with a key that
-// exists and whether it is ready.
+// measureStart starts an auth server and asks it whether it is ready every millisecond,
+// and with a key that exists every four, which costs it more.
 func (w *manyKeys) measureStart(ctx context.Context, raw string) (m measuredStart, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -67,7 +68,7 @@ func (w *manyKeys) measureStart(ctx context.Context, raw string) (m measuredStar
 	defer health.close()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for m.verdict == 0 || m.ready == 0 {
+	for n := 0; m.verdict == 0 || m.ready == 0; n++ {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -77,9 +78,11 @@ func (w *manyKeys) measureStart(ctx context.Context, raw string) (m measuredStar
 		// In this order: a server that gets ready in between isn't early.
 		if m.ready == 0 && health.ask(readyQuestion) == http.StatusOK {
 			m.ready = time.Since(s.started)
-			m.early = verdicts.ask(request) != http.StatusOK
+			if m.early = verdicts.ask(request) != http.StatusOK; !m.early && m.verdict == 0 {
+				m.verdict = time.Since(s.started)
+			}
 		}
-		if m.verdict == 0 {
+		if m.verdict == 0 && n%4 == 0 {
 			switch status := verdicts.ask(request); status {
 			case http.StatusOK:
 				m.verdict = time.Since(s.started)

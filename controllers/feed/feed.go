@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -50,6 +51,7 @@ func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring, namesp
 	options := cache.Options{
 		HTTPClient:       httpClient,
 		Scheme:           scheme,
+		Mapper:           mapper(),
 		DefaultTransform: cache.TransformStripManagedFields(),
 		NewInformer:      newInformer,
 	}
@@ -83,6 +85,14 @@ func New(config *rest.Config, scheme *runtime.Scheme, ring *keyring.Ring, namesp
 	return f, nil
 }
 
+// mapper knows the kinds that have informers, so that nothing need be discovered.
+func mapper() meta.RESTMapper {
+	m := meta.NewDefaultRESTMapper(nil)
+	m.Add(v1alpha1.GroupVersion.WithKind("ProtectedAPI"), meta.RESTScopeNamespace)
+	m.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	return m
+}
+
 // informed is a kind that has an informer.
 type informed struct {
 	object  client.Object
@@ -96,7 +106,7 @@ func (f *Feed) kinds() []informed {
 		return []informed{apis}
 	}
 	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	return []informed{{namespace, handler(f.setNamespace, f.deleteNamespace)}, apis}
 }
 

@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -44,8 +44,11 @@ func newKeys(config *rest.Config, httpClient *http.Client, scheme *runtime.Schem
 	if err != nil {
 		return nil, fmt.Errorf("making the client of APIKeys: %w", err)
 	}
-	source := toolscache.NewFilteredListWatchFromClient(c, "apikeys", namespace, func(*metav1.ListOptions) {})
-	return &keys{namespace: namespace, ring: ring, source: consistent(source), moved: moved}, nil
+	source := consistent(toolscache.NewFilteredListWatchFromClient(c, "apikeys", namespace, func(*metav1.ListOptions) {}))
+	source.WatchFuncWithContext = func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+		return watchKeys(ctx, c, namespace, options)
+	}
+	return &keys{namespace: namespace, ring: ring, source: source, moved: moved}, nil
 }
 
 // run reads until the context ends.
@@ -120,11 +123,11 @@ func (r *reading) reflect() {
 
 // Add implements toolscache.ReflectorStore.
 func (r *reading) Add(o any) error {
-	k, err := apiKey(o)
+	k, err := compiled(o)
 	if err != nil {
 		return err
 	}
-	r.keys.ring.SetKey(compile.Key(k))
+	r.keys.ring.SetKey(k)
 	return nil
 }
 
@@ -133,9 +136,9 @@ func (r *reading) Update(o any) error { return r.Add(o) }
 
 // Delete implements toolscache.ReflectorStore.
 func (r *reading) Delete(o any) error {
-	k, err := apiKey(o)
-	if err != nil {
-		return err
+	k, ok := o.(*v1alpha1.APIKey)
+	if !ok {
+		return notAPIKey(o)
 	}
 	r.keys.ring.DeleteKey(name(k))
 	return nil
@@ -145,12 +148,12 @@ func (r *reading) Delete(o any) error {
 func (r *reading) Replace(list []any, resourceVersion string) error {
 	names := make(map[keyring.Name]bool, len(list))
 	for _, o := range list {
-		k, err := apiKey(o)
+		k, err := compiled(o)
 		if err != nil {
 			return err
 		}
-		names[name(k)] = true
-		r.keys.ring.SetKey(compile.Key(k))
+		names[k.Name] = true
+		r.keys.ring.SetKey(k)
 	}
 	r.keys.ring.KeepKeys(r.keys.namespace, names)
 	r.keys.filled.Store(true)
@@ -162,8 +165,11 @@ func (r *reading) Replace(list []any, resourceVersion string) error {
 func (*reading) Resync() error { return nil }
 
 // Transformer implements toolscache.TransformingStore: a list that is streamed is
-// gathered before it comes to Replace.
-func (*reading) Transformer() toolscache.TransformFunc { return cache.TransformStripManagedFields() }
+// gathered before it comes to Replace, as compiled keys: they are smaller than APIKeys,
+// and one is compiled while the next event is decoded.
+func (*reading) Transformer() toolscache.TransformFunc {
+	return func(o any) (any, error) { return compiled(o) }
+}
 
 // UpdateResourceVersion implements toolscache.ResourceVersionUpdater. The reflector
 // calls it after each event, bookmarks too.
@@ -180,10 +186,16 @@ func (r *reading) UpdateResourceVersion(resourceVersion string) {
 	}
 }
 
-func apiKey(o any) (*v1alpha1.APIKey, error) {
-	k, ok := o.(*v1alpha1.APIKey)
-	if !ok {
-		return nil, fmt.Errorf("a %T among APIKeys", o)
+// compiled returns the key of an APIKey, or of what Transformer has made of one.
+func compiled(o any) (*keyring.Key, error) {
+	switch o := o.(type) {
+	case *keyring.Key:
+		return o, nil
+	case *v1alpha1.APIKey:
+		return compile.Key(o), nil
+	default:
+		return nil, notAPIKey(o)
 	}
-	return k, nil
 }
+
+func notAPIKey(o any) error { return fmt.Errorf("a %T among APIKeys", o) }

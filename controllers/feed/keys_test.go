@@ -220,6 +220,34 @@ func TestOnlyAPIKeysAreTaken(t *testing.T) {
 	}
 }
 
+// A list that is streamed is gathered as compiled keys: of a million APIKeys none is
+// held.
+func TestAStreamedListIsGatheredCompiled(t *testing.T) {
+	s := newScript(t)
+	r := s.keys.begin(t.Context())
+	gather := r.Transformer()
+	var list []any
+	for _, k := range []*v1alpha1.APIKey{apiKeyOf("k", "1", "3", "a"), apiKeyOf("l", "2", "4", "b")} {
+		gathered, err := gather(k)
+		if _, ok := gathered.(*keyring.Key); !ok || err != nil {
+			t.Fatalf("got a %T, %v", gathered, err)
+		}
+		list = append(list, gathered)
+	}
+	if gathered, err := gather(&v1alpha1.ProtectedAPI{}); err == nil {
+		t.Errorf("it gathers a ProtectedAPI as a %T", gathered)
+	}
+	s.wantKnown("")
+	if err := r.Replace(list, "10"); err != nil {
+		t.Fatal(err)
+	}
+	s.want("10", "a of 1, b of 2")
+	if err := r.Replace(list[1:], "11"); err != nil {
+		t.Fatal(err)
+	}
+	s.want("11", "b of 2")
+}
+
 // Against a real API server: a position is never ahead of the ring, and reaches
 // what was written.
 func TestPositionReachesWrites(t *testing.T) {
