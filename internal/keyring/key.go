@@ -190,23 +190,27 @@ func (k *Key) sameAs(o *Key) bool { return k.live != nil && k.UID == o.UID }
 
 // pack puts the key's own strings in one piece of memory.
 func (k *Key) pack() {
-	var all strings.Builder
-	n := len(k.Name.Name) + len(k.UID)
+	own := append(make([]*string, 0, 4), &k.Name.Name, &k.UID)
 	for i := range k.Versions {
-		n += len(k.Versions[i].Hint)
+		own = append(own, &k.Versions[i].Hint)
 	}
+	pack(own...)
+}
+
+// pack puts strings in one piece of memory.
+func pack(strs ...*string) {
+	n := 0
+	for _, s := range strs {
+		n += len(*s)
+	}
+	var all strings.Builder
 	all.Grow(n)
-	all.WriteString(k.Name.Name)
-	all.WriteString(k.UID)
-	for i := range k.Versions {
-		all.WriteString(k.Versions[i].Hint)
+	for _, s := range strs {
+		all.WriteString(*s)
 	}
 	rest := all.String()
-	take := func(s *string) { *s, rest = rest[:len(*s)], rest[len(*s):] }
-	take(&k.Name.Name)
-	take(&k.UID)
-	for i := range k.Versions {
-		take(&k.Versions[i].Hint)
+	for _, s := range strs {
+		*s, rest = rest[:len(*s)], rest[len(*s):]
 	}
 }
 

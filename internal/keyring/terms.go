@@ -53,7 +53,7 @@ type pool[T any] struct {
 	shared  func(*T) *shared
 	sum     func(*T, *maphash.Hash)
 	equal   func(a, b *T) bool
-	compile func(*T) // may be nil
+	compile func(*T)
 }
 
 func newTermsPool() pool[Terms] {
@@ -68,7 +68,7 @@ func newHolderPool() pool[Holder] {
 	share := func(o *Holder) *shared { return &o.shared }
 	return pool[Holder]{
 		seed: maphash.MakeSeed(), values: table[Holder]{hash: func(o *Holder) uint64 { return o.hash }},
-		shared: share, sum: (*Holder).sum, equal: (*Holder).equal,
+		shared: share, sum: (*Holder).sum, equal: (*Holder).equal, compile: (*Holder).compile,
 	}
 }
 
@@ -90,9 +90,7 @@ func (p *pool[T]) acquire(v *T) *T {
 		v = new(*v)
 	}
 	*p.shared(v) = shared{hash: sum, users: 1}
-	if p.compile != nil {
-		p.compile(v)
-	}
+	p.compile(v)
 	p.values.add(sum, v)
 	return v
 }
@@ -148,3 +146,5 @@ func sumStrings(h *maphash.Hash, all ...string) {
 		_, _ = h.WriteString(s)
 	}
 }
+
+func (o *Holder) compile() { pack(&o.Project, &o.OwnerName, &o.OwnerEmail, &o.DisplayName) }

@@ -25,6 +25,10 @@ const (
 	listValues                            = 1       // ListValue
 )
 
+// oneByte is what a length of one byte is below. Almost all are: what has none longer
+// is written at once, and the rest as any message.
+const oneByte = 0x80
+
 func (w *writer) denied(r authn.Response) {
 	status := w.open(responseStatus)
 	w.number(statusCode, uint64(rpcCode(r.Status)))
@@ -111,6 +115,13 @@ func (w *writer) metadata(v *auth.Verdict, scopes *scopes) {
 
 // field writes a field of a Struct.
 func (w *writer) field(name, value string) {
+	if size := len(name) + len(value) + 8; size < oneByte {
+		w.b = append(w.b, structFields<<3|2, byte(size-2), entryName<<3|2, byte(len(name)))
+		w.b = append(w.b, name...)
+		w.b = append(w.b, entryValue<<3|2, byte(len(value)+2), valueString<<3|2, byte(len(value)))
+		w.b = append(w.b, value...)
+		return
+	}
 	f, v := w.openField(name)
 	w.text(valueString, value)
 	w.closeField(f, v)
@@ -142,6 +153,14 @@ func (w *writer) list(name string, values []string) {
 
 // header sets a header in place of any that is there.
 func (w *writer) header(number protowire.Number, name, value string) {
+	if size := len(name) + len(value) + 8; size < oneByte {
+		w.b = append(w.b, byte(number)<<3|2, byte(size), optionHeader<<3|2, byte(size-4), entryName<<3|2, byte(len(name)))
+		w.b = append(w.b, name...)
+		w.b = append(w.b, entryValue<<3|2, byte(len(value)))
+		w.b = append(w.b, value...)
+		w.b = append(w.b, optionAction<<3, overwrite)
+		return
+	}
 	option, header := w.openHeader(number, name)
 	w.text(entryValue, value)
 	w.closeHeader(option, header)

@@ -249,3 +249,22 @@ func TestWriter(t *testing.T) {
 		}
 	}
 }
+
+// What is written at once is what any message is written as, wherever lengths grow.
+func TestShortFieldsAreAsLongOnes(t *testing.T) {
+	for n := range 300 {
+		value := string(slices.Repeat([]byte{'v'}, n))
+		var short, long writer
+		short.header(okHeaders, "x-apikey-name", value)
+		option, header := long.openHeader(okHeaders, "x-apikey-name")
+		long.text(entryValue, value)
+		long.closeHeader(option, header)
+		short.field("namespace", value)
+		f, v := long.openField("namespace")
+		long.text(valueString, value)
+		long.closeField(f, v)
+		if !slices.Equal(short.b, long.b) {
+			t.Errorf("%d bytes:\n got %x\nwant %x", n, short.b, long.b)
+		}
+	}
+}
