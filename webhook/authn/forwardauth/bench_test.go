@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/hack/bench/checkrequest"
-	"github.com/apikey-operator/apikey-operator/hack/bench/closedloop"
 	"github.com/apikey-operator/apikey-operator/internal/auth"
 	"github.com/apikey-operator/apikey-operator/internal/key"
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
@@ -262,32 +261,6 @@ func calls(t testing.TB, keys []string) []checkrequest.Call {
 		all[i] = checkrequest.Call{Bytes: sent, Want: checkrequest.Answer{Status: http.StatusOK}}
 	}
 	return all
-}
-
-// How many requests a second are answered over loopback, of as many as a server
-// answers that does nothing. The client takes its part of both, so that the ratio is
-// flattered: hack/bench measures it between processes.
-func BenchmarkLoopback(b *testing.B) {
-	keys := keysOf(b, 10_000)
-	a := busy(b, keys)
-	asked := calls(b, keys)
-	addresses := []string{
-		serveOn(b, http.HandlerFunc(nothing), false),
-		serveOn(b, forwardauth.New(func(string) authn.Authenticator { return a }, a.Ring.API, time.Now), true),
-	}
-	var took [2]time.Duration
-	for b.Loop() {
-		for i, address := range addresses {
-			r, err := closedloop.HTTP(b.Context(), closedloop.Config{
-				Address: address, Connections: 1, InFlight: 32, Duration: time.Minute, Requests: 10_000, Calls: asked,
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			took[i] += r.Elapsed
-		}
-	}
-	b.ReportMetric(float64(took[0])/float64(took[1]), "×nothing")
 }
 
 // noting notes what it is asked.

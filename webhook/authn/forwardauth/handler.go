@@ -97,7 +97,7 @@ func (h *Handler) authorize(w http.ResponseWriter, in *http.Request, d door, res
 	*r = auth.Request{} // from one request nothing is left for the next, nor a key in memory
 	requests.Put(r)
 	if v.OK() {
-		allow(w, in, d.removes, &v)
+		allow(w, d.removes, &v)
 		return
 	}
 	d.deny(w, h.denials.Of(&v))
