@@ -49,9 +49,7 @@ func roleCommand(name, short string, r roles) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := tuneMemory(c.Context(), config.logger, r); err != nil {
-				return err
-			}
+			tuneMemory(c.Context(), config.logger, r)
 			return run(c.Context(), r, config)
 		},
 	}

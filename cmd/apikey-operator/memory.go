@@ -29,17 +29,17 @@ const (
 // tuneMemory sets what Go's garbage collector aims at: nine tenths of the container's
 // memory limit, for as long as the context lasts, and below that in an auth server the
 // garbage that costs least time. What the environment says in GOMEMLIMIT or GOGC
-// counts instead.
-func tuneMemory(ctx context.Context, log *slog.Logger, r roles) error {
+// counts instead. Where the container's limit can't be read, there is none.
+func tuneMemory(ctx context.Context, log *slog.Logger, r roles) {
 	if _, set := os.LookupEnv("GOGC"); !set && r.authserver {
 		tuneGarbage()
 	}
 	limit, err := memlimit.Set(memlimit.WithRefreshInterval(ctx, limitRefresh))
 	if err != nil {
-		return err
+		log.Warn("the container's memory limit can't be read; set GOMEMLIMIT if it has one", "error", err)
+		return
 	}
 	log.Debug("memory", "limit", limit)
-	return nil
 }
 
 // tuneGarbage sets the percentage now and after each collection: the finalizer of an

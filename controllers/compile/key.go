@@ -119,12 +119,7 @@ func Key(k *v1alpha1.APIKey) *keyring.Key {
 			out.Scopes[i] = string(s)
 		}
 	}
-	if len(k.Spec.Attributes) > 0 {
-		out.Attributes = make(map[string]string, len(k.Spec.Attributes))
-		for name, v := range k.Spec.Attributes {
-			out.Attributes[name] = string(v)
-		}
-	}
+	out.Attributes = keyring.NewAttributes(k.Spec.Attributes)
 	var err error
 	if out.AllowedIPs, err = blocks(k.Spec.AllowedIPs); err != nil {
 		out.Err = fmt.Errorf("spec.allowedIPs: %w", err)

@@ -58,7 +58,7 @@ func TestKey(t *testing.T) {
 		{"apiRef elsewhere", func(k *v1alpha1.APIKey) {
 			k.Spec.APIRef = &v1alpha1.ProtectedAPIReference{Name: "a", Namespace: "apis"}
 		}, func(w *keyring.Key) { w.API = keyring.Name{Namespace: "apis", Name: "a"} }},
-		{"attributes", func(k *v1alpha1.APIKey) { k.Spec.Attributes = map[string]v1alpha1.AttributeValue{"team": "t"} }, func(w *keyring.Key) { w.Attributes = map[string]string{"team": "t"} }},
+		{"attributes", func(k *v1alpha1.APIKey) { k.Spec.Attributes = map[string]v1alpha1.AttributeValue{"team": "t"} }, func(w *keyring.Key) { w.Attributes = keyring.NewAttributes(map[string]string{"team": "t"}) }},
 		{"owner", func(k *v1alpha1.APIKey) { k.Spec.Owner = &v1alpha1.Owner{Name: "n", Email: "e@x"} }, func(w *keyring.Key) { w.OwnerName, w.OwnerEmail = "n", "e@x" }},
 		{"scopes", func(k *v1alpha1.APIKey) { k.Spec.Scopes = []v1alpha1.Scope{"A", "b:*"} }, func(w *keyring.Key) { w.Scopes = keyring.Scopes{"A", "b:*"} }},
 		{"allowedIPs", func(k *v1alpha1.APIKey) {

@@ -36,7 +36,7 @@ func conditionInput(r *Request, v *Verdict) *condition.Input {
 		Time:    r.Time,
 		Key: condition.Key{
 			Name: k.Name.Name, Namespace: k.Name.Namespace, Project: k.Project, Environment: k.Environment,
-			Scopes: k.Scopes, Attributes: k.Attributes, OwnerName: k.OwnerName, OwnerEmail: k.OwnerEmail, Hint: v.Hint(),
+			Scopes: k.Scopes, Attributes: k.Attributes.Map(), OwnerName: k.OwnerName, OwnerEmail: k.OwnerEmail, Hint: v.Hint(),
 		},
 	}
 	in.Host, _ = NormalizeHost(r.Host) // one that is not normal never gets here

@@ -66,15 +66,15 @@ func TestConditions(t *testing.T) {
 		{"another parameter beside it", "request.query['a'] == 'b'", secret(query, fields{}, "/?a=b&api_key="+good), true},
 		{"not by a name that the key brings", "key.attributes.name in request.headers", func(w *world) {
 			secret(bearer, fields{"authorization": {"Bearer " + good}}, "/")(w)
-			w.key.Attributes = map[string]string{"name": "authorization"}
+			w.key.Attributes = keyring.NewAttributes(map[string]string{"name": "authorization"})
 		}, false},
 		{"nor in capitals", "key.attributes.name in request.headers", func(w *world) {
 			secret(header, fields{"x-api-key": {good}}, "/")(w)
-			w.key.Attributes = map[string]string{"name": "X-API-Key"}
+			w.key.Attributes = keyring.NewAttributes(map[string]string{"name": "X-API-Key"})
 		}, false},
 		{"nor the cookie", "key.attributes.name in request.headers", func(w *world) {
 			secret(cookie, fields{"cookie": {"key=" + good}}, "/")(w)
-			w.key.Attributes = map[string]string{"name": "cookie"}
+			w.key.Attributes = keyring.NewAttributes(map[string]string{"name": "cookie"})
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

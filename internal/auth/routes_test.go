@@ -188,7 +188,7 @@ func TestPathBindings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := simpleWorld(good, bearer)
-			w.api.Bindings, w.key.Project, w.key.Attributes = bindings, tt.project, map[string]string{"team": tt.team}
+			w.api.Bindings, w.key.Project, w.key.Attributes = bindings, tt.project, keyring.NewAttributes(map[string]string{"team": tt.team})
 			w.request.Path = tt.path
 			w.send(fields{"authorization": {"Bearer " + good}})
 			expectReason(t, w.outcome(), tt.want)

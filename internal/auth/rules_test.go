@@ -40,7 +40,7 @@ func TestBindings(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := simpleWorld(good, bearer)
-			w.api.Bindings, w.key.Attributes = tt.bindings, map[string]string{"team": "team_42"}
+			w.api.Bindings, w.key.Attributes = tt.bindings, keyring.NewAttributes(map[string]string{"team": "team_42"})
 			w.send(fields{"authorization": {"Bearer " + good}})
 			for name, values := range tt.headers {
 				w.headers[name] = values

@@ -108,7 +108,7 @@ func newKey() *keyring.Key {
 			AllowedIPs: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
 			Limit:      ratelimit.Limit{Requests: 3, Period: time.Hour},
 		},
-		Holder: &keyring.Holder{OwnerEmail: "ops@shop.example", Project: "budgets", Attributes: map[string]string{"version": "v1"}},
+		Holder: &keyring.Holder{OwnerEmail: "ops@shop.example", Project: "budgets", Attributes: keyring.NewAttributes(map[string]string{"version": "v1"})},
 	}
 }
 

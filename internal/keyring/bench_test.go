@@ -65,7 +65,8 @@ func planNumber(i int) *keyring.Key {
 		k.AllowedIPs = append(k.AllowedIPs, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), byte(plan), 0}), 24))
 	}
 	k.Limit = ratelimit.Limit{Requests: 1 << 40, Period: time.Second}
-	k.Project, k.OwnerName = fmt.Sprintf("proj-%d", i), fmt.Sprintf("Customer %d", i)
+	k.Project, k.OwnerName, k.OwnerEmail = fmt.Sprintf("proj-%d", i), fmt.Sprintf("Customer %d", i), fmt.Sprintf("ops@customer-%d.example", i)
+	k.DisplayName, k.Attributes = fmt.Sprintf("Integration %d", i), keyring.NewAttributes(map[string]string{"tier": fmt.Sprint("tier-", i%3)})
 	return k
 }
 

@@ -107,7 +107,7 @@ func (k *Key) Value(b Binding) (string, bool) {
 	case b.Field == OwnerEmail:
 		v = k.OwnerEmail
 	case b.Field == Attribute:
-		v = k.Attributes[b.Attribute]
+		v = k.Attributes.Get(b.Attribute)
 	}
 	return v, v != ""
 }

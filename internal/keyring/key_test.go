@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/apikey-operator/apikey-operator/internal/keyring"
@@ -44,7 +45,7 @@ func TestScopesGrant(t *testing.T) {
 func TestKeyValue(t *testing.T) {
 	full := &keyring.Key{Terms: &keyring.Terms{Environment: "live"}, Holder: &keyring.Holder{
 		Project: "proj_abc123", OwnerName: "Shop team", OwnerEmail: "ops@shop.example",
-		Attributes: map[string]string{"team": "team_42", "empty": ""},
+		Attributes: keyring.NewAttributes(map[string]string{"team": "team_42", "empty": ""}),
 	}}
 	tests := map[string]struct {
 		key     *keyring.Key
@@ -72,5 +73,20 @@ func TestKeyValue(t *testing.T) {
 				t.Errorf("got %q, %v, want %q, %v", got, has, tt.want, tt.has)
 			}
 		})
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	a := keyring.NewAttributes(map[string]string{"tier": "gold", "team": "team_42", "empty": ""})
+	for name, want := range map[string]string{"tier": "gold", "team": "team_42", "empty": "", "Team": "", "": ""} {
+		if got := a.Get(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+	if got, want := a.Map(), map[string]string{"tier": "gold", "team": "team_42", "empty": ""}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if none := keyring.NewAttributes(map[string]string{}); none != nil || none.Map() != nil || none.Get("a") != "" {
+		t.Errorf("got %v of none", none)
 	}
 }

@@ -139,7 +139,7 @@ func randomKey(rnd *rand.Rand, name keyring.Name, api keyring.Name, digests int)
 		k.Scopes, k.Project, k.Limit.Requests = keyring.Scopes{"a", "b"}[:rnd.IntN(3)], fmt.Sprint("p", rnd.IntN(2)), int64(rnd.IntN(2))
 	}
 	if rnd.IntN(4) == 0 {
-		k.Attributes = map[string]string{"team": fmt.Sprint(rnd.IntN(2))}
+		k.Attributes = keyring.NewAttributes(map[string]string{"team": fmt.Sprint(rnd.IntN(2))})
 	}
 	return k
 }

@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"hash/maphash"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ type Terms struct {
 type Holder struct {
 	DisplayName, Project  string
 	OwnerName, OwnerEmail string
-	Attributes            map[string]string
+	Attributes            Attributes
 
 	shared
 }
@@ -127,16 +126,14 @@ func (t *Terms) compile() {
 
 func (o *Holder) sum(h *maphash.Hash) {
 	sumStrings(h, o.DisplayName, o.Project, o.OwnerName, o.OwnerEmail)
-	var unordered uint64
-	for name, v := range o.Attributes {
-		unordered += maphash.Comparable(h.Seed(), [2]string{name, v})
+	for _, a := range o.Attributes {
+		sumStrings(h, a.Name, a.Value)
 	}
-	maphash.WriteComparable(h, unordered)
 }
 
 func (o *Holder) equal(other *Holder) bool {
 	return o.DisplayName == other.DisplayName && o.Project == other.Project && o.OwnerName == other.OwnerName &&
-		o.OwnerEmail == other.OwnerEmail && maps.Equal(o.Attributes, other.Attributes)
+		o.OwnerEmail == other.OwnerEmail && slices.Equal(o.Attributes, other.Attributes)
 }
 
 // sumStrings hashes strings so that it makes a difference where one ends.
@@ -147,4 +144,13 @@ func sumStrings(h *maphash.Hash, all ...string) {
 	}
 }
 
-func (o *Holder) compile() { pack(&o.Project, &o.OwnerName, &o.OwnerEmail, &o.DisplayName) }
+// compile puts the holder's strings in one piece of memory. The attributes are copied:
+// whoever made the key may have them still.
+func (o *Holder) compile() {
+	own := []*string{&o.Project, &o.OwnerName, &o.OwnerEmail, &o.DisplayName}
+	o.Attributes = slices.Clone(o.Attributes)
+	for i := range o.Attributes {
+		own = append(own, &o.Attributes[i].Name, &o.Attributes[i].Value)
+	}
+	pack(own...)
+}

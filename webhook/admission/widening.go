@@ -2,7 +2,6 @@ package admission
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -189,7 +188,10 @@ func (e *edit) values() (why []string) {
 		}
 	}
 	check("project", keyField{Field: keyring.Project})
-	names := slices.AppendSeq(slices.Collect(maps.Keys(e.from.Attributes)), maps.Keys(e.to.Attributes))
+	var names []string
+	for _, a := range slices.Concat(e.from.Attributes, e.to.Attributes) {
+		names = append(names, a.Name)
+	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		check("attributes."+name, keyField{Field: keyring.Attribute, Attribute: name})

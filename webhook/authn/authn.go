@@ -10,6 +10,7 @@ import (
 
 // Authenticator decides about requests.
 type Authenticator interface {
+	// Authenticate decides. Nothing of r may be kept: it is used again.
 	Authenticate(r *auth.Request) auth.Verdict
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // side is one of two that are compared.
@@ -70,10 +71,12 @@ func (c contest) measure(ctx context.Context, o *options, cores cores, lines []l
 		p := &pair{unit: c.unit}
 		for range o.rounds {
 			for _, half := range []struct {
-				side *side
-				to   *absolute
-			}{{&between.against, &p.against}, {&between.measured, &p.measured}} {
-				if err := c.half(ctx, l, between.replay, half.side, lines[i].inFlight, half.to); err != nil {
+				side, other *side
+				to          *absolute
+			}{{&between.against, &between.measured, &p.against}, {&between.measured, &between.against, &p.measured}} {
+				if err := alone(half.side.server, half.other.server, func() error {
+					return c.half(ctx, l, between.replay, half.side, lines[i].inFlight, half.to)
+				}); err != nil {
 					return err
 				}
 			}
@@ -88,6 +91,19 @@ func (c contest) measure(ctx context.Context, o *options, cores cores, lines []l
 	note, err := c.check(ctx, between)
 	lines[0].note = note
 	return err
+}
+
+// alone measures one server while the other one stands still: what that does on the
+// same core, collecting garbage or telling of uses, isn't the first one's.
+func alone(measured, other *server, measure func() error) (err error) {
+	if measured == other {
+		return measure()
+	}
+	if err := syscall.Kill(other.process.PID(), syscall.SIGSTOP); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, syscall.Kill(other.process.PID(), syscall.SIGCONT)) }()
+	return measure()
 }
 
 // half measures one side in one round.

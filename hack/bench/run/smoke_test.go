@@ -55,7 +55,7 @@ func TestSmoke(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	lines := strings.Count(out.String(), "\n| ") - 2 // without the head
-	if want := 7 + 7; lines != want {                // of contests, and of benchmarks
+	if want := 8 + 7; lines != want {                // of contests, and of benchmarks
 		t.Errorf("got %d lines, want %d, in\n%s", lines, want, out.String())
 	}
 	for _, not := range []string{"ERROR", "?", "NaN"} {

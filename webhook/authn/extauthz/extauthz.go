@@ -28,7 +28,7 @@ const (
 
 // Server answers Envoy's checks.
 type Server struct {
-	// Authenticator decides. It keeps nothing of a request once it has.
+	// Authenticator decides.
 	Authenticator authn.Authenticator
 	// Now is the clock.
 	Now func() time.Time

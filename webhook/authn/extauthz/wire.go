@@ -22,10 +22,15 @@ const (
 
 	httpMethod, httpHeaders, httpPath, httpHost, httpScheme, httpHeaderMap = 2, 3, 4, 5, 6, 13 // AttributeContext.HttpRequest
 
-	headerMapHeaders       = 1 // core.HeaderMap
-	entryName, entryValue  = 1, 2
-	headerValueRaw         = 3 // core.HeaderValue, otherwise as an entry of a map
-	maxDepth               = 10_000
+	headerMapHeaders      = 1    // core.HeaderMap
+	entryName, entryValue = 1, 2 // of a map
+	headerValueRaw        = 3    // core.HeaderValue, otherwise as an entry of a map
+)
+
+const (
+	// maxDepth bounds groups within groups, as the generated types do.
+	maxDepth = 10_000
+	// maxVarint bytes hold 64 bits, and maxLastByte is what the last of them may be.
 	maxVarint, maxLastByte = 10, 1
 )
 
@@ -77,15 +82,7 @@ func lastOf(entries []pair, name string) (string, bool) {
 
 // read adds a CheckRequest to an empty message, and reports whether it is one, as
 // far as it was read.
-func (m *message) read(s string) bool {
-	f := fields{rest: s}
-	for f.next() {
-		if f.number == checkAttributes {
-			f.check(m.readAttributes(f.value))
-		}
-	}
-	return !f.broken
-}
+func (m *message) read(s string) bool { return only(checkAttributes, s, m.readAttributes) }
 
 func (m *message) readAttributes(s string) bool {
 	f := fields{rest: s}
@@ -103,15 +100,7 @@ func (m *message) readAttributes(s string) bool {
 	return !f.broken
 }
 
-func (m *message) readPeer(s string) bool {
-	f := fields{rest: s}
-	for f.next() {
-		if f.number == peerAddress {
-			f.check(m.readAddress(f.value))
-		}
-	}
-	return !f.broken
-}
+func (m *message) readPeer(s string) bool { return only(peerAddress, s, m.readAddress) }
 
 func (m *message) readAddress(s string) bool {
 	f := fields{rest: s}
@@ -128,24 +117,10 @@ func (m *message) readAddress(s string) bool {
 }
 
 func (m *message) readSocket(s string) bool {
-	f := fields{rest: s}
-	for f.next() {
-		if f.number == socketAddress {
-			m.source = f.value
-		}
-	}
-	return !f.broken
+	return only(socketAddress, s, func(v string) bool { m.source = v; return true })
 }
 
-func (m *message) readRequest(s string) bool {
-	f := fields{rest: s}
-	for f.next() {
-		if f.number == requestHTTP {
-			f.check(m.readHTTP(f.value))
-		}
-	}
-	return !f.broken
-}
+func (m *message) readRequest(s string) bool { return only(requestHTTP, s, m.readHTTP) }
 
 func (m *message) readHTTP(s string) bool {
 	f := fields{rest: s}
@@ -169,13 +144,28 @@ func (m *message) readHTTP(s string) bool {
 	return !f.broken
 }
 
-func (m *message) readHeaderMap(s string) bool {
+func (m *message) readHeaderMap(s string) bool { return only(headerMapHeaders, s, m.readHeader) }
+
+// readHeader takes the raw value, where there is one.
+func (m *message) readHeader(s string) bool {
+	var p pair
+	raw := ""
 	f := fields{rest: s}
 	for f.next() {
-		if f.number == headerMapHeaders {
-			f.check(readHeader(f.value, &m.headers.list))
+		switch f.number {
+		case entryName:
+			p.name = f.value
+		case entryValue:
+			p.value = f.value
+		case headerValueRaw:
+			raw = f.value
+		default:
 		}
 	}
+	if raw != "" {
+		p.value = raw
+	}
+	m.headers.list = append(m.headers.list, p)
 	return !f.broken
 }
 
@@ -195,26 +185,14 @@ func readEntry(s string, to *[]pair) bool {
 	return !f.broken
 }
 
-// readHeader takes the raw value, where there is one.
-func readHeader(s string, to *[]pair) bool {
-	var p pair
-	raw := ""
+// only reads what a message has in one field.
+func only(number protowire.Number, s string, read func(string) bool) bool {
 	f := fields{rest: s}
 	for f.next() {
-		switch f.number {
-		case entryName:
-			p.name = f.value
-		case entryValue:
-			p.value = f.value
-		case headerValueRaw:
-			raw = f.value
-		default:
+		if f.number == number {
+			f.check(read(f.value))
 		}
 	}
-	if raw != "" {
-		p.value = raw
-	}
-	*to = append(*to, p)
 	return !f.broken
 }
 

@@ -80,7 +80,9 @@ func routeDenials(s *system) []row {
 		})
 	}
 	good := bearer(s.key("good"))
-	ours := bearer(s.key("ours", func(k *keyring.Key) { k.Attributes, k.Project = map[string]string{"team": "team_42"}, "proj_1" }))
+	ours := bearer(s.key("ours", func(k *keyring.Key) {
+		k.Attributes, k.Project = keyring.NewAttributes(map[string]string{"team": "team_42"}), "proj_1"
+	}))
 	at := func(target string, fields []string) request { return request{target: target, fields: fields} }
 	return []row{
 		{"over plain HTTP", auth.PlainHTTP, request{fields: good}, httpsRequired, false, strict},
