@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/apikey-operator/apikey-operator/hack/authority"
 	"github.com/apikey-operator/apikey-operator/hack/process"
-	"google.golang.org/grpc"
 )
 
 // doors serves both doors with TLS, in the way that the auth server does.
