@@ -12,7 +12,8 @@ import (
 const (
 	// maxGathered is how many bytes wait for a connection before writers do.
 	maxGathered = 64 << 10
-	// lastWrite is how long what still waits may take when a connection is closed.
+	// lastWrite is how long what still waits may take when a connection is closed on
+	// which nothing is being written.
 	lastWrite = time.Second
 )
 
@@ -89,12 +90,15 @@ func (c *gathered) flush() {
 	c.pending = c.pending[:0]
 }
 
-// Close implements net.Conn. What is pending is written before.
+// Close implements net.Conn. What is pending is written before, unless a write is
+// under way: then the other side doesn't read, and closing ends it.
 func (c *gathered) Close() error {
 	c.once.Do(func() {
-		_ = c.SetWriteDeadline(time.Now().Add(lastWrite)) // of a write under way, too; what fails here fails below
-		c.mu.Lock()
+		if !c.mu.TryLock() {
+			return
+		}
 		defer c.mu.Unlock()
+		_ = c.SetWriteDeadline(time.Now().Add(lastWrite)) // what fails here fails below
 		c.flush()
 		if c.err == nil {
 			c.err = net.ErrClosed

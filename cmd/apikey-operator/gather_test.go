@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // gatheredPair is a gathered connection and its other end.
@@ -115,8 +119,22 @@ func TestGatheredCloseEndsAWrite(t *testing.T) {
 			}
 		}
 	}()
-	if err := ours.Close(); err != nil {
-		t.Error(err)
+	g := ours.(*gathered)
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+		for range 100 { // between two writes it can be locked
+			if g.mu.TryLock() {
+				g.mu.Unlock()
+				return false, nil
+			}
+			runtime.Gosched()
+		}
+		return true, nil
+	}); err != nil {
+		t.Fatalf("no write waits: %v", err)
+	}
+	began := time.Now()
+	if err := ours.Close(); err != nil || time.Since(began) > lastWrite/2 {
+		t.Errorf("closing took %v, %v", time.Since(began), err)
 	}
 	select {
 	case <-ended:

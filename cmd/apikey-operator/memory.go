@@ -32,7 +32,7 @@ const (
 // counts instead. Where the container's limit can't be read, there is none.
 func tuneMemory(ctx context.Context, log *slog.Logger, r roles) {
 	if _, set := os.LookupEnv("GOGC"); !set && r.authserver {
-		tuneGarbage()
+		tuneGarbage(100)
 	}
 	limit, err := memlimit.Set(memlimit.WithRefreshInterval(ctx, limitRefresh))
 	if err != nil {
@@ -42,13 +42,19 @@ func tuneMemory(ctx context.Context, log *slog.Logger, r roles) {
 	log.Debug("memory", "limit", limit)
 }
 
-// tuneGarbage sets the percentage now and after each collection: the finalizer of an
-// object that nobody has runs then.
-func tuneGarbage() {
-	debug.SetGCPercent(gcPercent(liveHeap()))
+// tuneGarbage sets the percentage now and, where it should be another by a tenth,
+// after each collection: the finalizer of an object that nobody has runs then. To set it
+// stops the world for a moment.
+func tuneGarbage(percent int) {
+	if p := gcPercent(liveHeap()); outdated(percent, p) {
+		percent = p
+		debug.SetGCPercent(percent)
+	}
 	type sentinel struct{ _ [16]byte }
-	runtime.SetFinalizer(new(sentinel), func(*sentinel) { tuneGarbage() })
+	runtime.SetFinalizer(new(sentinel), func(*sentinel) { tuneGarbage(percent) })
 }
+
+func outdated(percent, wanted int) bool { return 10*max(percent-wanted, wanted-percent) > percent }
 
 // gcPercent is what GOGC shall be for so many bytes that are in use.
 func gcPercent(live uint64) int {

@@ -61,7 +61,7 @@ func TestTuneMemory(t *testing.T) {
 	follows := func(what string, wanted func(percent int) bool) {
 		t.Helper()
 		deadline := time.Now().Add(20 * time.Second)
-		for runtime.GC(); now() != gcPercent(liveHeap()) || !wanted(now()); runtime.GC() {
+		for runtime.GC(); outdated(now(), gcPercent(liveHeap())) || !wanted(now()); runtime.GC() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: got %d", what, now())
 			}

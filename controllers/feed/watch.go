@@ -66,7 +66,12 @@ func (e *events) Decode() (watch.EventType, runtime.Object, error) {
 	case object == nil:
 		return "", nil, errors.New("a watch event without an object")
 	}
-	return kind, object, nil
+	switch kind { // which may have been there again, after the object
+	case watch.Added, watch.Modified, watch.Deleted, watch.Bookmark, watch.Error:
+		return kind, object, nil
+	default:
+		return "", nil, fmt.Errorf("a watch event of the unknown type %q", kind)
+	}
 }
 
 // fields reads an event's fields. API servers write the type first; what else is in

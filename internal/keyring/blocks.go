@@ -10,7 +10,7 @@ import (
 // fewBlocks are looked through one by one as fast as they are searched.
 const fewBlocks = 2
 
-// blockSet is the union of address blocks: ranges that don't touch, in order, so
+// blockSet is the union of address blocks: ranges that don't overlap, in order, so
 // that a lookup halves them. A trie finds one among thousands no faster, and takes
 // kilobytes for ten.
 type blockSet struct {

@@ -75,13 +75,12 @@ func (r *Ring) hold(k *Key, ref reference, replaced *Key) {
 	if k != nil {
 		for i := range k.Versions {
 			if v := &k.Versions[i]; v.Digest == ref.digest {
-				held = append(held, v)
+				held = insert(held, v)
 			}
 		}
 	}
 	before := r.contest(h, ref)
 	if len(held) > 1 {
-		slices.SortStableFunc(held, compare)
 		r.setContest(h, before, &contest{ref, held})
 	}
 	switch {
@@ -111,8 +110,17 @@ func (r *Ring) setContest(h uint64, before, c *contest) {
 		r.contests.replace(h, before, c)
 	}
 	for _, v := range c.versions {
-		atomic.StoreUint32(&v.contested, 1)
+		if !v.isContested() {
+			atomic.StoreUint32(&v.contested, 1)
+		}
 	}
+}
+
+// insert puts a version in its place among others, after those that are as good. They
+// aren't sorted again: anybody may bring a digest by many APIKeys.
+func insert(held []*Version, v *Version) []*Version {
+	at, _ := slices.BinarySearchFunc(held, v, func(a, b *Version) int { return cmp.Or(compare(a, b), -1) })
+	return slices.Insert(held, at, v)
 }
 
 // compare orders versions that hold the same digest, the best first.

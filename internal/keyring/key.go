@@ -77,10 +77,12 @@ func (k *Key) Clone() *Key {
 	if k.Terms != nil {
 		*terms = *k.Terms
 		terms.forget()
+		terms.Scopes, terms.AllowedIPs = slices.Clone(k.Scopes), slices.Clone(k.AllowedIPs)
 	}
 	if k.Holder != nil {
 		*holder = *k.Holder
 		holder.shared = shared{}
+		holder.Attributes = slices.Clone(k.Attributes)
 	}
 	*c = *k
 	c.Versions, c.Terms, c.Holder, c.live = versions, terms, holder, nil

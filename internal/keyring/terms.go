@@ -111,6 +111,9 @@ func (t *Terms) sum(h *maphash.Hash) {
 		maphash.WriteComparable(h, b)
 	}
 	maphash.WriteComparable(h, t.Limit)
+	if t.Err != nil { // is equal to no other
+		maphash.WriteComparable(h, t)
+	}
 }
 
 // equal: errors are never equal, there is no telling.

@@ -1,35 +1,30 @@
 package authn
 
 import (
-	"maps"
-	"sync"
+	"hash/maphash"
 	"sync/atomic"
 )
 
-// memo remembers what was made for a few keys, to be read without a lock. Once it
-// holds too many it starts anew.
+// memo remembers what was made for some keys, and is read and written without locks.
+// Where two fall on the same slot, or what a key stands for is gone, what was made is
+// made again: that bounds its memory, and costs no more than not to have it.
 type memo[K comparable, V any] struct {
-	mu   sync.Mutex // guards changes
-	made atomic.Pointer[map[K]V]
+	slots [1024]atomic.Pointer[made[K, V]]
 }
 
-// maxMemo bounds a memo, and how many APIs it holds that were replaced meanwhile.
-const maxMemo = 512
+type made[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+var memoSeed = maphash.MakeSeed()
 
 func (m *memo[K, V]) get(k K, make func() V) V {
-	if made := m.made.Load(); made != nil {
-		if v, ok := (*made)[k]; ok {
-			return v
-		}
+	slot := &m.slots[maphash.Comparable(memoSeed, k)%uint64(len(m.slots))]
+	if s := slot.Load(); s != nil && s.key == k {
+		return s.value
 	}
-	v := make()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	next := map[K]V{}
-	if made := m.made.Load(); made != nil && len(*made) < maxMemo {
-		next = maps.Clone(*made)
-	}
-	next[k] = v
-	m.made.Store(&next)
-	return v
+	s := &made[K, V]{k, make()}
+	slot.Store(s)
+	return s.value
 }

@@ -17,8 +17,9 @@ import (
 // request shall not take up memory for good.
 const maxKept = 128
 
-// maxUncopied is the length up to which grpc-go doesn't pool what it received, in
-// bytes: a longer message is copied, so that its memory is used again.
+// maxUncopied is the length up to which a message isn't copied, in bytes. Most that
+// are as short are not from a pool of grpc-go's; from there a longer one would keep
+// more than it is long.
 const maxUncopied = 1024
 
 // answerSize is more than most answers need, in bytes.
@@ -78,8 +79,8 @@ var (
 // Name implements encoding.CodecV2.
 func (codec) Name() string { return "proto" }
 
-// Unmarshal implements encoding.CodecV2. What isn't a CheckRequest is answered, as
-// everything: an error would be one of gRPC.
+// Unmarshal implements encoding.CodecV2. What isn't a CheckRequest is judged, too: an
+// error would be one of gRPC.
 func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	e, ok := v.(*exchange)
 	if !ok {

@@ -2,6 +2,7 @@ package extauthz
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +79,38 @@ func TestTextIsNotWrittenAgain(t *testing.T) {
 				t.Errorf("%d parts of %d bytes were written again", parts, n)
 			}
 		}
+	}
+}
+
+// A short message can be a part of a frame that is pooled.
+func TestTextOfAFrameIsNotWrittenAgain(t *testing.T) {
+	pool := mem.NewTieredBufferPool(4 << 10)
+	frame := pool.Get(5 + maxUncopied)
+	copy(*frame, strings.Repeat("k", len(*frame)))
+	head, rest := mem.SplitUnsafe(mem.NewBuffer(frame, pool), 5)
+	got := text(mem.BufferSlice{rest})
+	head.Free()
+	rest.Free()
+	for range 10 {
+		b := pool.Get(5 + maxUncopied)
+		copy(*b, strings.Repeat("x", len(*b)))
+	}
+	if want := strings.Repeat("k", maxUncopied); got != want {
+		t.Error("it was written again")
+	}
+}
+
+func TestAppendValues(t *testing.T) {
+	h := &headers{}
+	for i := range 10 {
+		h.list = append(h.list, pair{"x-forwarded-for", fmt.Sprint(i)}, pair{"x-other", "x"})
+	}
+	want := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	if got := h.appendValues(nil, "x-forwarded-for"); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	h = &headers{entries: []pair{{"x-forwarded-for", "first"}, {"x-forwarded-for", "1,2"}}}
+	if got := h.appendValues(nil, "x-forwarded-for"); !slices.Equal(got, []string{"1,2"}) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -38,7 +38,8 @@ type Server struct {
 }
 
 // GRPC returns a gRPC server with the options that answers checks. Its codec is
-// its own: it serves nothing else.
+// its own: it serves nothing else, calls no interceptors, and nobody may look at a
+// message once it is answered, as a stats handler would.
 func (s *Server) GRPC(options ...grpc.ServerOption) *grpc.Server {
 	server := grpc.NewServer(append(options, grpc.ForceServerCodecV2(codec{}))...)
 	server.RegisterService(&service, s)
@@ -84,13 +85,7 @@ func (e *exchange) ask(ctx context.Context, now time.Time) {
 	if e.broken {
 		r.Target = auth.Target{Err: errMessage}
 	}
-	for {
-		v, ok := m.headers.Value("x-forwarded-for", len(r.ForwardedFor))
-		if !ok {
-			return
-		}
-		r.ForwardedFor = append(r.ForwardedFor, v)
-	}
+	r.ForwardedFor = m.headers.appendValues(r.ForwardedFor, "x-forwarded-for")
 }
 
 // overTLS holds if nothing that Envoy tells says otherwise: a client of HTTP/2 can

@@ -70,6 +70,23 @@ func (h *headers) Value(name string, i int) (string, bool) {
 	return "", false
 }
 
+// appendValues appends all values of a header, in one pass: whoever reaches the
+// listener can send thousands.
+func (h *headers) appendValues(to []string, name string) []string {
+	if len(h.list) == 0 {
+		if v, ok := lastOf(h.entries, name); ok {
+			to = append(to, v)
+		}
+		return to
+	}
+	for i := range h.list {
+		if h.list[i].name == name {
+			to = append(to, h.list[i].value)
+		}
+	}
+	return to
+}
+
 // lastOf looks up an entry of a map, of which the last counts.
 func lastOf(entries []pair, name string) (string, bool) {
 	for i := len(entries) - 1; i >= 0; i-- {
