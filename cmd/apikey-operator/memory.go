@@ -21,7 +21,7 @@ const (
 	leastGarbage = 128 << 20
 	// garbagePercent is what it lets gather of larger heaps, as long as that is less
 	// than mostGarbage, and Go's 100 % above.
-	garbagePercent, mostGarbage = 400, 1 << 30
+	garbagePercent, mostGarbage = 400, 4 << 30
 	// limitRefresh is how often the container's limit is read: a Pod can be resized.
 	limitRefresh = time.Minute
 )

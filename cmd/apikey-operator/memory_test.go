@@ -19,8 +19,9 @@ func TestGCPercent(t *testing.T) {
 		32 * mib:   400,
 		100 * mib:  400,
 		256 * mib:  400,
-		512 * mib:  200,
-		1024 * mib: 100,
+		1024 * mib: 400,
+		2048 * mib: 200,
+		4096 * mib: 100,
 		9999 * mib: 100,
 	} {
 		if got := gcPercent(live); got != want {
@@ -67,8 +68,8 @@ func TestTuneMemory(t *testing.T) {
 			}
 		}
 	}
-	follows("an auth server of a few MiB", func(percent int) bool { return percent > garbagePercent })
-	held := make([]byte, 512<<20)
-	follows("512 MiB in use", func(percent int) bool { return percent < garbagePercent })
+	follows("an auth server of a few MiB", func(percent int) bool { return percent > 2*garbagePercent })
+	held := make([]byte, 256<<20)
+	follows("256 MiB in use", func(percent int) bool { return percent < 2*garbagePercent })
 	runtime.KeepAlive(held)
 }
