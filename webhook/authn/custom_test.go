@@ -157,7 +157,7 @@ func TestUpstreamHeaders(t *testing.T) {
 		Reason: auth.Allowed, Key: key, Credential: keyring.Credential{Place: keyring.Bearer},
 		API: &keyring.API{HideHeaders: map[string]bool{"x-apikey-namespace": true, "x-apikey-project": true}},
 	}
-	for _, f := range authn.Identity(&v) {
+	for _, f := range identity(&v) {
 		want := map[string]string{"x-apikey-name": "k"}[f.Name]
 		if f.Value != want {
 			t.Errorf("%s is %q, want %q", f.Name, f.Value, want)

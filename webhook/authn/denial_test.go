@@ -229,7 +229,7 @@ func TestRateLimitHeaders(t *testing.T) {
 		},
 	} {
 		want := []authn.Field{{Name: "RateLimit-Policy", Value: row.policy}, {Name: "RateLimit", Value: row.state}}
-		if got := authn.RateLimitHeaders(row.limit, row.result); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := rateLimitHeaders(row.limit, row.result); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: got %v, want %v", row.what, got, want)
 		}
 	}

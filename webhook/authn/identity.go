@@ -22,18 +22,9 @@ func Hidden(v *auth.Verdict, i int) bool {
 	return v.API != nil && v.API.HideHeaders[IdentityHeaders[i]]
 }
 
-// Identity returns the values of IdentityHeaders, in their order, for a request
-// that was let through. Those that the key lacks, or that the API keeps from its
-// upstream, are empty.
-func Identity(v *auth.Verdict) []Field {
-	fields := make([]Field, len(IdentityHeaders))
-	for i, name := range IdentityHeaders {
-		fields[i] = Field{name, IdentityValue(v, i)}
-	}
-	return fields
-}
-
-// IdentityValue returns the value of the i-th of IdentityHeaders, as Identity does.
+// IdentityValue returns the value of the i-th of IdentityHeaders for a request that
+// was let through. One that the key lacks, or that the API keeps from its upstream, is
+// empty.
 func IdentityValue(v *auth.Verdict, i int) string {
 	k := v.Key
 	if k == nil || Hidden(v, i) {

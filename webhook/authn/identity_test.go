@@ -24,7 +24,7 @@ func TestIdentity(t *testing.T) {
 		{Name: "x-apikey-owner", Value: "Shop team"},
 		{Name: "x-apikey-owner-email", Value: "ops@shop.example"},
 	}
-	if got := authn.Identity(&v); !reflect.DeepEqual(got, want) {
+	if got := identity(&v); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	var names []string
@@ -47,7 +47,7 @@ func TestIdentityOfNobody(t *testing.T) {
 		for _, name := range authn.IdentityHeaders {
 			want = append(want, authn.Field{Name: name})
 		}
-		if got := authn.Identity(&v); !reflect.DeepEqual(got, want) {
+		if got := identity(&v); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", what, got, want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestIdentityIsSafeInHeaders(t *testing.T) {
 	} {
 		v := authntest.Verdict(auth.Allowed)
 		v.Key.OwnerName = in
-		for _, f := range authn.Identity(&v) {
+		for _, f := range identity(&v) {
 			if f.Name == "x-apikey-owner" && f.Value != want {
 				t.Errorf("%q: got %q, want %q", in, f.Value, want)
 			}
@@ -82,7 +82,7 @@ func FuzzIdentity(f *testing.F) {
 		v.Key.OwnerName, v.Key.OwnerEmail, v.Key.Project, v.Key.Environment = owner, owner, owner, owner
 		v.Key.Name = keyring.Name{Namespace: owner, Name: owner}
 		v.Key.Scopes, v.Version.Hint = keyring.Scopes{scope, owner}, hint
-		for _, field := range authn.Identity(&v) {
+		for _, field := range identity(&v) {
 			if i := strings.IndexFunc(field.Value, func(c rune) bool { return c < 0x20 || c > 0x7e }); i >= 0 {
 				t.Errorf("%s: %q isn't printable ASCII", field.Name, field.Value)
 			}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/auth"
-	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
 // Headers that tell a client of its rate limit and what is left of it
@@ -14,14 +13,6 @@ const (
 	RatePolicyHeader = "RateLimit-Policy"
 	RateHeader       = "RateLimit"
 )
-
-// RateLimitHeaders tell a client whose request was let through what is left.
-func RateLimitHeaders(l ratelimit.Limit, r ratelimit.Result) []Field {
-	return []Field{
-		{RatePolicyHeader, string(appendRatePolicy(nil, l.Requests, seconds(l.Period)))},
-		{RateHeader, string(appendRate(nil, r.Remaining, seconds(r.Reset)))},
-	}
-}
 
 // AppendRatePolicy appends the value of RatePolicyHeader for a verdict that is
 // Limited.

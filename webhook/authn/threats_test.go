@@ -20,7 +20,7 @@ func TestAnswersHoldNoDigest(t *testing.T) {
 	for _, reason := range append(authntest.Reasons(t), auth.Allowed) {
 		v := authntest.Verdict(reason)
 		v.Version.Digest = digest
-		said := fmt.Sprint(authn.Identity(&v), authn.CredentialHeader(&v), authn.RateLimitHeaders(v.Key.Limit, v.Rate))
+		said := fmt.Sprint(identity(&v), authn.CredentialHeader(&v), rateLimitHeaders(v.Key.Limit, v.Rate))
 		if !v.OK() {
 			denial := authn.NewDenial(&v)
 			response := denial.Response()
