@@ -165,8 +165,22 @@ func (m *message) readHeaderMap(s string) bool { return only(headerMapHeaders, s
 
 // readHeader takes the raw value, where there is one.
 func (m *message) readHeader(s string) bool {
-	var p pair
-	raw := ""
+	p, raw, ok := readPair(s)
+	if raw != "" {
+		p.value = raw
+	}
+	m.headers.list = append(m.headers.list, p)
+	return ok
+}
+
+// readEntry reads an entry of a map, which has no raw value.
+func readEntry(s string, to *[]pair) bool {
+	p, _, ok := readPair(s)
+	*to = append(*to, p)
+	return ok
+}
+
+func readPair(s string) (p pair, raw string, ok bool) {
 	f := fields{rest: s}
 	for f.next() {
 		switch f.number {
@@ -179,27 +193,7 @@ func (m *message) readHeader(s string) bool {
 		default:
 		}
 	}
-	if raw != "" {
-		p.value = raw
-	}
-	m.headers.list = append(m.headers.list, p)
-	return !f.broken
-}
-
-func readEntry(s string, to *[]pair) bool {
-	var p pair
-	f := fields{rest: s}
-	for f.next() {
-		switch f.number {
-		case entryName:
-			p.name = f.value
-		case entryValue:
-			p.value = f.value
-		default:
-		}
-	}
-	*to = append(*to, p)
-	return !f.broken
+	return p, raw, !f.broken
 }
 
 // only reads what a message has in one field.
